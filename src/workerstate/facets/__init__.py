@@ -1,0 +1,118 @@
+"""One small file per kind of process-wide state, and the table that names them.
+
+A facet knows how to read its kind of state (``capture``), how to make this process match what
+another one read (``apply``), what each worker needs of its own (``derive``), and how to say a
+value in a few safe words (``describe``). Comparing is written once, in ``workerstate.snapshot``.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from workerstate.errors import UnknownFacetError
+from workerstate.fingerprint import describe_value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any, Literal
+
+    from workerstate.values import Captured
+
+    Phase = Literal["exec", "start", "task"]
+
+
+class Facet:
+    """One kind of process-wide state.
+
+    Set:
+        name: what specs, reports and JSON call it.
+        module: the library whose state it is. Unless the program has imported that module the
+            facet is *absent*: looking must change nothing. None for the interpreter's own state.
+        phase: when ``apply`` can act. ``"exec"``: only before imports (later is possible, but
+            said to be late); ``"start"``: once, before the first task; ``"task"``: before each
+            task, since a task or a thread sees its own copy.
+
+    Implement:
+        capture, and for what can be put back, apply.
+
+    May override:
+        derive, describe.
+    """
+
+    name: str
+    module: str | None = None
+    phase: Phase = "start"
+
+    def capture(self) -> Captured:
+        """Read this process. Imports nothing, changes nothing, runs no code of the user's."""
+        raise NotImplementedError
+
+    def apply(self, settings: Mapping[str, Any]) -> None:
+        """Make this process match ``settings``; doing so twice is doing so once."""
+        raise NotImplementedError
+
+    def derive(self, settings: Mapping[str, Any], worker_number: int) -> Mapping[str, Any]:
+        """Give what worker number ``worker_number`` (from 0) applies of ``settings``."""
+        return settings
+
+    def describe(self, key: str, value: object, *, values: bool = False) -> str:
+        """Say ``value`` in at most about 80 characters.
+
+        Two values are equal exactly if their texts are, so that texts can be compared in place
+        of values. Unless ``values`` is asked for, the text shows sizes and hashes of what may be
+        private, and never a secret.
+        """
+        return describe_value(value, values=values)
+
+    def present(self) -> bool:
+        """Tell whether the program has imported what this facet reads."""
+        return self.module is None or self.module in sys.modules
+
+
+# A facet's name is the name of its file, and the file holds an instance called ``facet``.
+BUILTIN: tuple[str, ...] = (
+    "logging",
+    "warnings",
+    "environ",
+    "cwd",
+    "sys_path",
+    "flags",
+    "random",
+    "numpy",
+    "decimal",
+    "locale",
+    "contextvars",
+    "signals",
+    "limits",
+    "hooks",
+    "threads",
+    "modules",
+    "pandas",
+    "sklearn",
+    "torch",
+    "matplotlib",
+    "native_threads",
+)
+
+_loaded: dict[str, Facet] = {}
+
+
+def get(name: str) -> Facet:
+    """Give the facet of that name.
+
+    Raises:
+        UnknownFacetError: no facet has that name.
+    """
+    facet = _loaded.get(name)
+    if facet is None:
+        if name not in BUILTIN:
+            raise UnknownFacetError(name, list(BUILTIN))
+        module = __import__(f"workerstate.facets.{name}", fromlist=["facet"])
+        facet = _loaded[name] = module.facet
+    return facet
+
+
+def resolve(names: Iterable[str] | None = None) -> list[Facet]:
+    """Give the facets of those names, or all built-in ones, in the table's order."""
+    return [get(name) for name in (BUILTIN if names is None else names)]
