@@ -1,0 +1,50 @@
+"""What the verbs share: where a document goes, and how it is shown."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from workerstate.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def write_json(document: object, target: str) -> None:
+    """Write a document to a file, or to stdout for ``-``.
+
+    Raises:
+        UsageError: the file can't be written.
+    """
+    text = json.dumps(document, indent=1, ensure_ascii=True)
+    if target == "-":
+        print(text)
+        return
+    try:
+        # A recording may name what is private: for its owner only.
+        number = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(number, "w") as file:
+            file.write(text + "\n")
+    except OSError as error:
+        raise UsageError(f"can't write {target}: {error.strerror}") from error
+
+
+def console() -> Console:
+    """Give a terminal on stderr; rich obeys NO_COLOR, FORCE_COLOR and TERM=dumb by itself."""
+    from rich.console import Console
+
+    wide = None if sys.stderr.isatty() else 100
+    return Console(stderr=True, width=wide, highlight=False, soft_wrap=False)
+
+
+def show_document(document: dict[str, Any], *, quiet: bool = False) -> None:
+    """Show the summary of a document on stderr."""
+    from workerstate.report import terminal
+
+    try:
+        terminal.render(document, console(), quiet=quiet)
+    except OSError:
+        pass  # the program closed or filled our stderr; its result is what counts

@@ -1,0 +1,30 @@
+"""Explain a finding: what its code means, how it is found, and what to do."""
+
+from __future__ import annotations
+
+import argparse
+
+from workerstate.errors import UsageError, nearest
+from workerstate.observe.rules import RULES
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``workerstate rule``."""
+    parser = subparsers.add_parser("rule", help="explain a finding's code", description=__doc__)
+    parser.add_argument("code", nargs="?", metavar="CODE", help="such as WS101; none lists all")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the page of a rule, or the list of all."""
+    if arguments.code is None:
+        for rule in RULES.values():
+            print(f"{rule.code}  {rule.name:32s} {rule.summary}")
+        return 0
+    wanted = arguments.code.upper()
+    rule = RULES.get(wanted) or next((r for r in RULES.values() if r.name == wanted.lower()), None)
+    if rule is None:
+        near = nearest(wanted, list(RULES))
+        hint = f"; did you mean {near}?" if near else ""
+        raise UsageError(f"no rule has the code {arguments.code!r}{hint} See: workerstate rule")
+    print(rule.page())
+    return 0

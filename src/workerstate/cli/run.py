@@ -1,0 +1,98 @@
+"""Run a program unmodified and show what each of its worker processes started with.
+
+The program's own output, exit code and signals stay as they are; the summary goes to stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+from pathlib import Path
+
+from workerstate.cli.output import show_document, write_json
+from workerstate.errors import UsageError
+from workerstate.observe.document import document
+from workerstate.observe.launch import observe
+from workerstate.observe.rules import RULES, unknown_codes
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``workerstate run``."""
+    parser = subparsers.add_parser(
+        "run",
+        help="run a program and show what its workers started with",
+        description=__doc__,
+        usage="workerstate run [options] (script.py | -m module | -c code) [arguments]",
+    )
+    parser.add_argument("--json", metavar="FILE", help="write the document to FILE (- for stdout)")
+    parser.add_argument("--output", metavar="DIR", help="keep the recording in DIR, a new folder")
+    parser.add_argument(
+        "--fail-on",
+        metavar="CODES",
+        help="exit 1 if there is a finding with one of these codes or prefixes (WS1,WS203)",
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="show only the findings")
+    parser.add_argument("--values", action="store_true", help="record short values, not only hashes")
+    parser.add_argument("--cpus", type=_positive, metavar="N", help="simulate N processors")
+    parser.add_argument("--python", metavar="PATH", help="the interpreter to run the program with")
+    parser.add_argument("-m", dest="module", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("-c", dest="code", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the program; give its exit code, or 1 for a finding that ``--fail-on`` names."""
+    codes = _codes(arguments.fail_on)
+    command = _command(arguments)
+    flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    finished = observe(
+        command,
+        python=arguments.python,
+        flags=flags,
+        folder=arguments.output,
+        cpus=arguments.cpus,
+        values=arguments.values,
+    )
+    found = document(finished.folder)
+    if arguments.json:
+        write_json(found, arguments.json)
+    if arguments.json != "-" or not arguments.quiet:
+        show_document(found, quiet=arguments.quiet)
+    if codes and any(finding["code"].startswith(tuple(codes)) for finding in found["findings"]):
+        return 1
+    return finished.exit_code
+
+
+def _positive(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return number
+
+
+def _codes(text: str | None) -> list[str]:
+    codes = [code.strip().upper() for code in (text or "").split(",") if code.strip()]
+    unknown = unknown_codes(codes)
+    if unknown:
+        raise UsageError(
+            f"--fail-on {', '.join(unknown)}: no rule has such a code. Known: {', '.join(RULES)}"
+        )
+    return codes
+
+
+def _command(arguments: argparse.Namespace) -> list[str]:
+    """Give what follows the interpreter, and refuse early what Python would refuse."""
+    command: list[str] = arguments.command
+    if command and command[0] == "--":
+        command = command[1:]
+    if not command:
+        raise UsageError("run what? Give a script, -m module or -c code")
+    if arguments.module or arguments.code:
+        return ["-m" if arguments.module else "-c", *command]
+    script = Path(command[0])
+    if not script.exists():
+        raise UsageError(f"no such script: {script}")
+    return command

@@ -1,0 +1,6 @@
+"""See: watch every worker process of a program that knows nothing of us.
+
+``shim`` is the door (a folder on PYTHONPATH), ``hook`` what each process loads through it,
+``seams`` what is watched of each library, ``probe`` how a process's state is read, ``launch``
+starts the program, ``reading`` and ``document`` turn the recording into one JSON document.
+"""

@@ -1,0 +1,210 @@
+"""Starts a program under observation and waits for it.
+
+The program is a child of its own interpreter with the caller's arguments, input and output; all
+that differs is two environment variables, which its own children inherit.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workerstate.errors import UsageError
+from workerstate.observe import hook
+from workerstate.observe.memory import MemoryWatch
+from workerstate.values import Value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SHIM = Path(__file__).parent / "shim"
+KEPT_RUNS = 20
+# What a terminal or a supervisor sends to end or to steer a program.
+_PASSED_ON = ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGCONT")
+
+
+class Run(Value):
+    """How a program ended, and where its recording is.
+
+    ``exit_code`` is the shell's: 128 + n where signal n ended the program.
+    """
+
+    exit_code: int
+    folder: str
+
+
+def observe(
+    command: list[str],
+    *,
+    python: str | None = None,
+    flags: list[str] | None = None,
+    folder: str | None = None,
+    env: Mapping[str, str] | None = None,
+    cpus: int | None = None,
+    values: bool = False,
+    stdout: Any = None,
+    stderr: Any = None,
+    timeout: float | None = None,
+) -> Run:
+    """Run ``python *flags *command`` and record each of its processes.
+
+    Args:
+        command: what follows the interpreter: ``["script.py", "arg"]`` or ``["-m", "module"]``.
+        python: the interpreter; this one by default.
+        flags: interpreter options that go before the command, such as ``-X dev``.
+        folder: where the recording goes; a new folder below ``.workerstate`` by default.
+        env: the environment, in place of this process's.
+        cpus: make the program believe that the machine has so many processors.
+        values: keep short values in the recording, not only names, counts and hashes.
+        stdout: as in subprocess.
+        stderr: as in subprocess.
+        timeout: seconds after which the program is killed.
+
+    Raises:
+        UsageError: the interpreter or the folder can't be used.
+        subprocess.TimeoutExpired: the program did not end in time; it has been killed.
+    """
+    place = new_folder(folder)
+    interpreter = python or sys.executable
+    given = dict(os.environ if env is None else env)
+    setting = "|".join(
+        (str(hook.SCHEMA), secrets.token_hex(8), "1" if values else "0", str(cpus or 0), place)
+    )
+    surroundings = {
+        **given,
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(SHIM), given.get("PYTHONPATH")))),
+        hook.VARIABLE: setting,
+    }
+    note = {
+        "schema": hook.SCHEMA,
+        "command": command,
+        "python": interpreter,
+        "started": time.time_ns(),
+        "cpus": cpus or os.cpu_count(),
+        "simulated_cpus": cpus,
+        "pid": None,
+    }
+    _write_note(place, note)
+    try:
+        process = subprocess.Popen(
+            [interpreter, *(flags or []), *command],
+            env=surroundings,
+            stdout=stdout,
+            stderr=stderr,
+            # Descriptors that a supervisor handed us are meant for the program; ours are
+            # closed at exec.
+            close_fds=False,
+        )
+    except OSError as error:
+        raise UsageError(f"can't start {interpreter}: {error.strerror}") from error
+    note["pid"] = process.pid
+    _write_note(place, note)
+    watch = MemoryWatch(place)
+    try:
+        status = _wait(process, watch, timeout)
+    finally:
+        note.update(ended=time.time_ns(), exit=process.returncode, memory=watch.last)
+        _write_note(place, note)
+    return Run(status if status >= 0 else 128 - status, place)
+
+
+def _wait(process: subprocess.Popen[bytes], watch: MemoryWatch, timeout: float | None) -> int:
+    """Wait while handing on the signals that are meant for the program."""
+    handlers: dict[int, Any] = {}
+
+    def pass_on(number: int, frame: object) -> None:
+        process.send_signal(number)
+
+    try:
+        # The terminal sends Ctrl-C to the program as well: it decides what that means.
+        handlers[signal.SIGINT] = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for name in _PASSED_ON:
+            number = getattr(signal, name, None)
+            if number is not None:
+                handlers[number] = signal.signal(number, pass_on)
+    except ValueError:
+        pass  # not the main thread: signals are the caller's affair
+    deadline = None if timeout is None else time.monotonic() + timeout
+    try:
+        while True:
+            try:
+                return process.wait(watch.interval)
+            except subprocess.TimeoutExpired:
+                watch.look()
+            if deadline is not None and time.monotonic() > deadline:
+                process.kill()
+                process.wait()
+                raise subprocess.TimeoutExpired(process.args, timeout or 0.0)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def new_folder(wanted: str | None) -> str:
+    """Make the folder of a new recording, readable for its owner alone.
+
+    Raises:
+        UsageError: ``wanted`` can't be made, is not empty, or can't be written.
+    """
+    if wanted is not None:
+        path = Path(wanted).absolute()
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if any(path.iterdir()):
+                raise UsageError(f"{wanted} is not empty; give a new folder for the recording")
+            (path / ".write").touch()
+            (path / ".write").unlink()
+        except OSError as error:
+            raise UsageError(f"can't write a recording to {wanted}: {error.strerror}") from error
+        return str(path)
+    name = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + "-" + secrets.token_hex(3)
+    for root in recording_roots():
+        try:
+            root.mkdir(mode=0o700, exist_ok=True)
+            (root / name).mkdir(mode=0o700)
+            ignore = root / ".gitignore"
+            if not ignore.exists():
+                ignore.write_text("*\n")
+        except OSError:
+            continue
+        _retire_old(root)
+        return str(root / name)
+    raise UsageError(
+        "neither the current folder nor the temporary one can be written; "
+        "give a folder for the recording with --output"
+    )
+
+
+def recording_roots() -> tuple[Path, ...]:
+    """Give the folders that hold recordings, the one that is used first first."""
+    user = str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
+    temporary = Path(tempfile.gettempdir()) / f"workerstate-{user}"
+    return Path.cwd() / ".workerstate", temporary
+
+
+def _retire_old(root: Path) -> None:
+    """Keep the newest recordings of a folder that is ours."""
+    import shutil
+
+    runs = sorted(path for path in root.iterdir() if path.is_dir())
+    for path in runs[:-KEPT_RUNS]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _write_note(place: str, note: dict[str, Any]) -> None:
+    """Write what the launcher knows; a full disk must not cost the program's result."""
+    temporary = os.path.join(place, "run.json.new")
+    try:
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump(note, file)
+        os.replace(temporary, os.path.join(place, "run.json"))
+    except OSError:
+        pass

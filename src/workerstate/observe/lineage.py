@@ -1,0 +1,108 @@
+"""Who started a process, how, and for which pool: one ``Origin`` for each process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workerstate.observe.reading import Event, Process, Recording
+
+_HELPER_TARGETS = ("multiprocessing.managers:", "multiprocessing.resource_tracker:")
+_PROGRAM_HELPERS = {"tracker": "resource tracker", "forkserver": "fork server"}
+
+
+@dataclass
+class Origin:
+    """Where a process comes from.
+
+    ``role`` is ``main``, ``worker`` or what kind of helper it is; ``parent`` is the process that
+    asked for it (not the fork server that made it); ``launch`` is the parent's line about it.
+    """
+
+    role: str
+    backend: str
+    start_method: str
+    parent: Process | None
+    launch: Event | None
+
+    @property
+    def pool(self) -> int | None:
+        """The mark of the pool that the process works for, in its parent."""
+        return self.launch.get("pool") if self.launch else None
+
+
+def origins(recording: Recording) -> dict[str, Origin]:
+    """Give the origin of each process, by the name of its journal."""
+    out: dict[str, Origin] = {}
+    taken: set[int] = set()
+    for process in recording.processes:
+        if process is recording.main:
+            out[process.journal] = Origin("main", "", "", None, None)
+            continue
+        out[process.journal] = _origin(recording, process, taken)
+    return out
+
+
+def _origin(recording: Recording, process: Process, taken: set[int]) -> Origin:
+    boot = process.bootstrap or {}
+    maker = recording.at(process.ppid, process.started - 1)
+    parent = recording.at(boot.get("parent"), process.started - 1) or maker
+    launch = _launch(process, parent, taken)
+    how, target = process.how, boot.get("target") or ""
+    if how in _PROGRAM_HELPERS:
+        return Origin(_PROGRAM_HELPERS[how], "multiprocessing", how, parent, launch)
+    if target.startswith(_HELPER_TARGETS):
+        role = "manager"
+    else:
+        role = "worker"
+    if how == "fork" and maker is not None and maker.how == "forkserver":
+        method = "forkserver"
+    else:
+        method = "subprocess" if how == "exec" else how
+    backend = _backend(process, parent, launch, boot)
+    if method == "forkserver" and backend == "os.fork":
+        backend = "multiprocessing"
+    return Origin(role, backend, method, parent, launch)
+
+
+def _launch(process: Process, parent: Process | None, taken: set[int]) -> Event | None:
+    """Find the parent's line about this process: the same name, the last one before its start."""
+    boot = process.bootstrap
+    if parent is None or boot is None:
+        return None
+    found = None
+    for event in parent.launches:
+        late = event["t"] > (boot.get("t") or process.started)
+        if event["name"] == boot["name"] and not late and id(event) not in taken:
+            found = event
+    if found is not None:
+        taken.add(id(found))
+    return found
+
+
+def _backend(process: Process, parent: Process | None, launch: Event | None, boot: Any) -> str:
+    if process.how == "ray":
+        return "ray"
+    if not boot:
+        return {"exec": "subprocess", "fork": "os.fork", "loky": "loky"}.get(
+            process.how, "multiprocessing"
+        )
+    pool = launch.get("pool") if launch else None
+    if parent is not None and pool is not None:
+        for call in parent.calls:
+            if call["pool"] == pool:
+                return str(call["library"])
+    return str(boot.get("library") or "multiprocessing")
+
+
+def call_of(parent: Process | None, pool: int | None, work: int | None, moment: int) -> Any:
+    """Give the call that submitted task number ``work`` to a pool, or None where none is known."""
+    found = None
+    if parent is None or pool is None or work is None:
+        return None
+    for call in parent.calls:
+        # A pool's mark may be used again by a later pool, whose first call comes later.
+        if call["pool"] == pool and call["first"] <= work and call["t"] <= moment:
+            found = call
+    return found

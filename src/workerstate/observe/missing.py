@@ -1,0 +1,66 @@
+"""Says what of a program was not observed, and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workerstate.observe.document import View
+
+
+def not_observed(seen: View) -> list[dict[str, Any]]:
+    """Give one row for each reason: a sentence and how many processes it holds for."""
+    rows: Counter[str] = Counter()
+    _unobserved_programs(seen, rows)
+    _stillborn(seen, rows)
+    _opaque(seen, rows)
+    _damaged(seen, rows)
+    if seen.recording.main is None and seen.recording.note:
+        rows["the program itself could not be observed (its interpreter ignored PYTHONPATH)"] += 1
+    return [{"reason": reason, "count": count} for reason, count in rows.items()]
+
+
+def _unobserved_programs(seen: View, rows: Counter[str]) -> None:
+    for process in seen.recording.processes:
+        for launch in process.launches:
+            if launch.get("unobserved"):
+                rows[f"a Python child {launch['unobserved']}"] += 1
+
+
+def _stillborn(seen: View, rows: Counter[str]) -> None:
+    """Count the workers that were started and left no line."""
+    found = {id(origin.launch) for origin in seen.origins.values() if origin.launch}
+    alone = {
+        (origin.parent.journal, origin.start_method)
+        for process, origin in _origins(seen)
+        if origin.launch is None and origin.parent and process.bootstrap is None
+    }
+    for process in seen.recording.processes:
+        for launch in process.launches:
+            if launch["method"] == "exec" or id(launch) in found:
+                continue
+            if (process.journal, launch["method"]) in alone:
+                rows[f"a {launch['method']} worker that ended before its bootstrap"] += 1
+            else:
+                rows[f"a {launch['method']} worker that ended before its first line"] += 1
+
+
+def _origins(seen: View) -> list[tuple[Any, Any]]:
+    return [(process, seen.origin(process)) for process in seen.recording.processes]
+
+
+def _opaque(seen: View, rows: Counter[str]) -> None:
+    for process in seen.workers:
+        if (process.bootstrap or {}).get("loop") == "opaque" or process.how == "ray":
+            backend = seen.origin(process).backend
+            rows[f"the tasks of a {backend} worker (only its birth and death are seen)"] += 1
+
+
+def _damaged(seen: View, rows: Counter[str]) -> None:
+    for process in seen.recording.processes:
+        if process.torn:
+            rows["a journal with a line that is cut (killed while writing, or the disk full)"] += 1
+        lost = max((event.get("lost", 0) for event in process.others), default=0)
+        if lost:
+            rows["lines that could not be written (the recording's disk is full?)"] += lost

@@ -1,0 +1,56 @@
+"""What is watched of each library, loaded when the program first imports one of them.
+
+A seam is a point that the library calls and that returns before anything of the user's runs, so
+no frame of ours ever stands in a traceback. Adding a backend is one file here and one line in a
+table: ``PARENT`` for what the parent's import of it makes us watch (``hook.WATCHED`` has the same
+names), ``workers.LOOPS`` for its worker's loop.
+"""
+
+from __future__ import annotations
+
+from workerstate.observe import state
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+# Module the program imported -> the seams file whose ``install`` looks at it.
+PARENT: dict[str, str] = {
+    "multiprocessing.process": "workers",
+    "multiprocessing.popen_fork": "launches",
+    "multiprocessing.pool": "pool",
+    "concurrent.futures.process": "futures",
+    "subprocess": "launches",
+    "loky.process_executor": "futures",
+    "loky.reusable_executor": "futures",
+    "loky.backend.popen_loky_posix": "launches",
+    "joblib.externals.loky.process_executor": "futures",
+    "joblib.externals.loky.reusable_executor": "futures",
+    "joblib.externals.loky.backend.popen_loky_posix": "launches",
+    "billiard.process": "workers",
+    "billiard.popen_fork": "launches",
+}
+
+
+def install(name: str, module: ModuleType) -> None:
+    """Watch a module that the program has just imported."""
+    file = PARENT[name]
+    seam = __import__(f"workerstate.observe.seams.{file}", fromlist=["install"])
+    seam.install(module)
+
+
+def before_fork() -> None:
+    """Take the parent's snapshot: what a forked worker starts from."""
+    state.record_parent()
+
+
+def after_fork() -> None:
+    """Begin the record of a forked process."""
+    from workerstate.observe.seams import calls, launches, tasks
+
+    tasks.forget()
+    calls.forget()
+    state.forget_children()
+    if not launches.take_pending():
+        # A bare os.fork: nobody will tell us when its task begins.
+        state.record_birth()

@@ -1,0 +1,50 @@
+"""billiard's Pool (Celery's): its worker is an object that makes its own methods."""
+
+from __future__ import annotations
+
+from workerstate.observe import hook
+from workerstate.observe.seams import tasks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def enter(process: Any) -> None:
+    """Look into the loop through the method it waits for jobs with."""
+    worker = process._target
+    real = worker._make_child_methods
+    prepare = worker.prepare_result
+
+    def _make_child_methods(*args: Any, **kwargs: Any) -> None:
+        real(*args, **kwargs)
+        wait = worker.wait_for_job
+
+        def wait_for_job(*args: Any, **kwargs: Any) -> Any:
+            hook.quietly(_between)
+            request = wait(*args, **kwargs)
+            hook.quietly(_begin, request)
+            return request
+
+        worker.wait_for_job = wait_for_job
+
+    def prepare_result(result: Any) -> Any:
+        # Called with what the task returned: it has not failed.
+        hook.quietly(tasks.end, True)
+        return prepare(result)
+
+    worker._make_child_methods = _make_child_methods
+    worker.prepare_result = prepare_result
+
+
+def _between() -> None:
+    tasks.end(False)
+    tasks.settle()
+
+
+def _begin(request: Any) -> None:
+    if not request:
+        return
+    job, _, function, args, _ = request[1]
+    function, count = tasks.mapped(function, args)
+    tasks.begin(tasks.label(function), count, job, function)

@@ -1,0 +1,127 @@
+"""The parent's side of a process: the moment before it is started, and its exit status.
+
+Every ``Popen`` class of the field sets ``self.returncode`` to None just before it launches and
+to the exit status when it has it. A property of that name sees both, from outside any traceback.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from workerstate.observe import hook, state
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType, ModuleType
+    from typing import Any
+
+# Whose worker processes get the queue of their pool as their first argument.
+POOLS = frozenset(
+    (
+        "multiprocessing.pool",
+        "concurrent.futures.process",
+        "loky.process_executor",
+        "joblib.externals.loky.process_executor",
+    )
+)
+_pending = False
+_NOT_OBSERVED_FLAGS = ("-S", "-I", "-E")
+
+
+def install(module: ModuleType) -> None:
+    """Watch the module's ``Popen`` class."""
+    cls: Any = module.Popen
+    if isinstance(cls.__dict__.get("returncode"), property):
+        return
+
+    def get(self: Any) -> int | None:
+        try:
+            return self.__dict__["returncode"]  # type: ignore[no-any-return]
+        except KeyError:
+            raise AttributeError("returncode") from None
+
+    def set_(self: Any, status: int | None) -> None:
+        before = self.__dict__.get("returncode")
+        self.__dict__["returncode"] = status
+        if status is None:
+            hook.quietly(_launching, self, sys._getframe(1))
+        elif before is None:
+            hook.quietly(_exited, self, status)
+
+    cls.returncode = property(get, set_)
+
+
+def take_pending() -> bool:
+    """Tell whether a library is forking just now (else it is a bare os.fork), and forget it."""
+    global _pending
+    was, _pending = _pending, False
+    return was
+
+
+def _launching(popen: Any, frame: FrameType) -> None:
+    global _pending
+    found = frame.f_locals
+    process = found.get("process_obj")
+    if process is None:
+        if type(popen).__module__ == "subprocess":
+            _launching_program(found)
+        return
+    method = getattr(type(popen), "method", None) or type(popen).__module__
+    if method == "fork":
+        # The snapshot follows from the fork hook, nearer to the fork.
+        _pending = True
+        number = 0
+    else:
+        number = state.record_parent()
+    hook.emit(
+        "launch",
+        name=str(process.name),
+        method=method,
+        library=type(popen).__module__.partition(".")[0],
+        snapshot=number,
+        pool=_pool(process),
+    )
+
+
+def _pool(process: Any) -> int | None:
+    """Give the mark of the pool that a worker is started for: the identity of its task queue."""
+    home = getattr(getattr(process, "_target", None), "__module__", None)
+    arguments = getattr(process, "_args", ())
+    return id(arguments[0]) if home in POOLS and arguments else None
+
+
+def _launching_program(found: dict[str, Any]) -> None:
+    """Note a subprocess: only whether it is a Python that will be observed, never its arguments."""
+    arguments, env = found.get("args"), found.get("env")
+    if isinstance(arguments, (str, bytes, os.PathLike)):
+        arguments = [arguments]
+    words = [os.fsdecode(word) for word in list(arguments or ())[:6]]
+    if found.get("shell") or not words:
+        reason = None
+    else:
+        reason = unobserved(os.fsdecode(found.get("executable") or words[0]), words[1:], env)
+    hook.emit("launch", name="", method="exec", library="subprocess", unobserved=reason)
+
+
+def unobserved(program: str, arguments: list[str], env: Any) -> str | None:
+    """Say why a Python child started so can't be observed; None for others and for observed ones."""
+    if not os.path.basename(program).lower().startswith(("python", "pypy")):
+        return None
+    for argument in arguments:
+        if not argument.startswith("-") or argument in ("-", "-c", "-m"):
+            break
+        if argument.startswith("--"):
+            continue
+        for flag in _NOT_OBSERVED_FLAGS:
+            if flag[1] in argument[1:] and not argument.startswith(("-W", "-X")):
+                return f"started with {flag}"
+    if env is not None and hook.VARIABLE not in env and hook.VARIABLE.encode() not in env:
+        return "started with an environment of its own (env=...)"
+    if env is None and hook.VARIABLE not in os.environ:
+        return "started after the program had emptied its environment"
+    return None
+
+
+def _exited(popen: Any, status: int) -> None:
+    hook.emit("childexit", pid=getattr(popen, "pid", None), code=status)

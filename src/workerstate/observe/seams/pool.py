@@ -1,0 +1,85 @@
+"""``multiprocessing.Pool``, and joblib's multiprocessing backend, which is built on it."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+
+from workerstate.observe import hook
+from workerstate.observe.seams import calls, tasks
+from workerstate.observe.seams.queues import sequence, weigh
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
+
+
+def install(module: ModuleType) -> None:
+    """Watch the numbers that the parent gives to its jobs."""
+
+    def numbered(job: int) -> int:
+        hook.quietly(_submitted, job, sys._getframe(1))
+        return job
+
+    module.job_counter = map(numbered, itertools.count(next(module.job_counter)))  # type: ignore[attr-defined]
+
+
+def enter(process: Any) -> None:
+    """Look into the worker's loop through its two queues."""
+    inqueue, outqueue = process._args[:2]
+    reader = getattr(inqueue, "_reader", None)
+    tasks.weight = weigh(reader, "recv_bytes")
+    process._args = (_Inbox(inqueue), _Outbox(outqueue), *process._args[2:])
+
+
+class _Inbox:
+    """The queue of tasks: the loop looks its ``get`` up once."""
+
+    def __init__(self, queue: Any) -> None:
+        self._queue = queue
+
+    @property
+    def get(self) -> Any:
+        return sequence(tasks.settle, self._queue.get, _begin)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._queue, name)
+
+
+class _Outbox:
+    """The queue of results; its errors are turned into text by the loop, without a traceback."""
+
+    def __init__(self, queue: Any) -> None:
+        self._queue = queue
+
+    def put(self, item: Any) -> None:
+        hook.quietly(_end, item)
+        self._queue.put(item)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._queue, name)
+
+
+def _begin(task: Any) -> None:
+    if task is None:
+        return
+    job, _, function, args, _ = task
+    function, count = tasks.mapped(function, args)
+    tasks.begin(tasks.label(function), count, job, function)
+
+
+def _end(item: Any) -> None:
+    tasks.end(bool(item[2][0]))
+
+
+def _submitted(job: int, frame: Any) -> None:
+    pool = frame.f_locals.get("pool")
+    queue = getattr(pool, "_inqueue", None)
+    if queue is not None:
+        calls.submitted(id(queue), job, frame, _describe, pool)
+
+
+def _describe(pool: Any) -> dict[str, Any]:
+    library = "joblib" if type(pool).__module__.startswith("joblib") else "multiprocessing"
+    return {"library": library, "n_jobs": pool._processes}

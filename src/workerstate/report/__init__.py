@@ -1,0 +1,1 @@
+"""One file per format; each renders the JSON document and nothing else."""

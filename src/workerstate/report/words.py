@@ -1,0 +1,69 @@
+"""Small phrases that the reports share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+
+def count(number: int, noun: str) -> str:
+    """Say a number of things: ``1 worker``, ``2 workers``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def duration(milliseconds: float | None) -> str:
+    """Say a time in the unit that fits."""
+    if milliseconds is None:
+        return "?"
+    if milliseconds >= 10_000:
+        return f"{milliseconds / 1000:.0f} s"
+    if milliseconds >= 1000:
+        return f"{milliseconds / 1000:.1f} s"
+    return f"{milliseconds:.0f} ms" if milliseconds >= 10 else f"{milliseconds:.1f} ms"
+
+
+def size(number: float | None) -> str:
+    """Say a number of bytes."""
+    if number is None:
+        return "?"
+    for unit in ("B", "KiB", "MiB"):
+        if number < 1024:
+            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1024
+    return f"{number:.1f} GiB"
+
+
+def ending(death: dict[str, Any]) -> str:
+    """Say how a process ended."""
+    if death["signal"]:
+        return str(death["signal"])
+    if death["exit_code"] is None:
+        return "not seen"
+    return f"exit {death['exit_code']}"
+
+
+def functions(tasks: list[dict[str, Any]]) -> str:
+    """Say what ran: each function with how often."""
+    counts = Counter(task["function"] for task in tasks)
+    return ", ".join(f"{name} x{number}" if number > 1 else name for name, number in counts.items())
+
+
+def net_changes(tasks: list[dict[str, Any]]) -> list[str]:
+    """Say what a worker's tasks left behind in all: from the first value to the last."""
+    first: dict[tuple[str, str], Any] = {}
+    last: dict[tuple[str, str], Any] = {}
+    for task in tasks:
+        for change in task["changes"]:
+            key = (change["facet"], change["key"])
+            first.setdefault(key, change["before"])
+            last[key] = change["after"]
+    return [
+        f"{key}: {shown(first[facet, key])} -> {shown(value)}"
+        for (facet, key), value in last.items()
+        if value != first[facet, key]
+    ]
+
+
+def shown(text: str | None) -> str:
+    """Say a value, or that there is none."""
+    return "(none)" if text is None else text
