@@ -77,6 +77,13 @@ class Captured(Value):
     observed: Mapping[str, Any]
 
 
+class Unset(Value):
+    """The value of a setting that is to go back to its default (a variable: to be deleted)."""
+
+
+UNSET = Unset()
+
+
 class Snapshot(Value):
     """All facets of one process at one moment.
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import sys
 
-from workerstate.errors import UnknownFacetError
-from workerstate.fingerprint import describe_value
+from workerstate.errors import FacetError, UnknownFacetError
+from workerstate.fingerprint import describe_value, looks_secret
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from workerstate.values import Captured
 
     Phase = Literal["exec", "start", "task"]
+
+# What the observer itself brings into a process; facets leave it out. The observer adds to the
+# two sets: directories that it put on the import path, and file descriptors that it holds.
+OWN_VARIABLES = ("WORKERSTATE_",)
+OWN_PATHS: set[str] = set()
+OWN_FDS: set[int] = set()
 
 
 class Facet:
@@ -32,6 +38,8 @@ class Facet:
         phase: when ``apply`` can act. ``"exec"``: only before imports (later is possible, but
             said to be late); ``"start"``: once, before the first task; ``"task"``: before each
             task, since a task or a thread sees its own copy.
+        sparse: whether only what was set away from its default has a key, so that a key that is
+            missing means the default.
 
     Implement:
         capture, and for what can be put back, apply.
@@ -43,13 +51,18 @@ class Facet:
     name: str
     module: str | None = None
     phase: Phase = "start"
+    sparse: bool = False
 
     def capture(self) -> Captured:
         """Read this process. Imports nothing, changes nothing, runs no code of the user's."""
         raise NotImplementedError
 
     def apply(self, settings: Mapping[str, Any]) -> None:
-        """Make this process match ``settings``; doing so twice is doing so once."""
+        """Make this process match ``settings``; doing so twice is doing so once.
+
+        What ``settings`` do not name stays as it is; a key whose value is ``values.UNSET`` goes
+        back to its default.
+        """
         raise NotImplementedError
 
     def derive(self, settings: Mapping[str, Any], worker_number: int) -> Mapping[str, Any]:
@@ -65,9 +78,22 @@ class Facet:
         """
         return describe_value(value, values=values)
 
+    def fail(self, action: str, reason: object) -> FacetError:
+        """Give the error to raise when this facet can't be read or applied."""
+        text = f"{type(reason).__name__}: {reason}" if isinstance(reason, Exception) else reason
+        return FacetError(self.name, action, text)
+
     def present(self) -> bool:
         """Tell whether the program has imported what this facet reads."""
         return self.module is None or self.module in sys.modules
+
+
+class LibraryFacet(Facet):
+    """A facet whose values are a library's options: nothing private, so they are shown."""
+
+    def describe(self, key: str, value: object, *, values: bool = False) -> str:
+        """Say ``value`` in full where it is short."""
+        return describe_value(value, values=not looks_secret(key))
 
 
 # A facet's name is the name of its file, and the file holds an instance called ``facet``.

@@ -1,0 +1,95 @@
+"""The filters that decide which warnings are shown, in their order.
+
+A replaced ``showwarning`` or ``formatwarning`` is shown only (captureWarnings belongs to logging),
+as is a filter whose category can't be imported by name.
+"""
+
+from __future__ import annotations
+
+import _warnings
+
+from workerstate.facets import LibraryFacet
+from workerstate.fingerprint import Text, describe_value
+from workerstate.fingerprint.classes import module_namespace, name_of
+from workerstate.program import load, reference
+from workerstate.values import Captured
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+
+class WarningsFacet(LibraryFacet):
+    """``filters``: tuples of action, message, category, module and line number."""
+
+    name = "warnings"
+    phase = "task"  # with -X context_aware_warnings each context may have its own filters
+
+    def capture(self) -> Captured:
+        """Read the filters in force in the calling context."""
+        observed: dict[str, Any] = {}
+        filters = []
+        for entry in list(current_filters()):
+            plain = _plain(entry)
+            if plain is None:
+                observed["other filters"] = Text(_say_other(entry))
+            else:
+                filters.append(plain)
+        namespace = module_namespace("warnings") or {}
+        for name in ("showwarning", "formatwarning"):
+            function = namespace.get(name)
+            original = namespace.get(f"_{name}_orig", function)
+            if function is not original:
+                observed[name] = Text(describe_value(function))
+        return Captured({"filters": tuple(filters)}, observed)
+
+    def apply(self, settings: Mapping[str, Any]) -> None:
+        """Put the filters in place of the present ones."""
+        if "filters" not in settings or self.capture().settings == settings:
+            return
+        import warnings
+
+        made: list[Any] = [_make(*entry) for entry in settings["filters"]]
+        warnings.resetwarnings()
+        add = warnings._add_filter  # type: ignore[attr-defined]
+        for entry in made:
+            add(*entry, append=True)
+
+
+def current_filters() -> list[Any]:
+    """Give the list of filters in force, which from 3.14 on may belong to the context."""
+    namespace = module_namespace("warnings") or {}
+    get = namespace.get("_get_filters")
+    filters: list[Any] = namespace.get("filters", _warnings.filters) if get is None else get()
+    return filters
+
+
+def _plain(entry: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    action, message, category, module, line = entry
+    named = reference(category)
+    return None if named is None else (action, _text(message), named, _text(module), line)
+
+
+def _text(pattern: Any) -> Any:
+    """Give a compiled pattern as its text and flags; None and the interpreter's own text as is."""
+    return pattern if pattern is None or type(pattern) is str else (pattern.pattern, pattern.flags)
+
+
+def _make(action: str, message: Any, category: str, module: Any, line: int) -> tuple[Any, ...]:
+    return (action, _compiled(message), load(category), _compiled(module), line)
+
+
+def _compiled(pattern: Any) -> Any:
+    if type(pattern) is not tuple:
+        return pattern
+    import re
+
+    return re.compile(*pattern)
+
+
+def _say_other(entry: tuple[Any, ...]) -> str:
+    return f"{entry[0]} {name_of(entry[2]) if issubclass(type(entry[2]), type) else '?'}"
+
+
+facet = WarningsFacet()

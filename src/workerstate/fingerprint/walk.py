@@ -1,0 +1,158 @@
+"""The walk through a value that gives its content hash, and the bounds it keeps to."""
+
+from __future__ import annotations
+
+import marshal
+import time
+
+from workerstate.fingerprint.classes import name_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    Reader = Callable[["Walk", Any], bytes]
+
+MOST_ITEMS = 20_000  # looked at in one value
+MOST_SECONDS = 0.05  # spent on one value
+MOST_DEPTH = 16
+LARGE = 10_000  # items of one container; beyond, a sequence is sampled, a set or dict only counted
+LONG = 1_000_000  # characters or bytes of one string; beyond, it is sampled
+
+# Types are looked up by id: a metaclass may define __hash__ and __eq__.
+SCALARS = {id(kind) for kind in (int, float, complex, str, bytes, bool, type(None), type(...))}
+_NUMBERS = {id(kind) for kind in (int, float, bool)}
+_SHORT = 64
+_HASHED, _MADE, _CYCLE = b"\xfe", b"\xff", b"\xfd"  # no marshal type code is one of these
+
+_blake2b: Any = None
+_readers: dict[int, tuple[type, Reader]] = {}
+
+
+def hashed(raw: bytes, *, key: bytes = b"", size: int = 16) -> bytes:
+    """Give the BLAKE2b hash of ``raw``; hashlib would bring OpenSSL into every worker."""
+    global _blake2b
+    if _blake2b is None:
+        from _blake2 import blake2b
+
+        _blake2b = blake2b
+    value: bytes = _blake2b(raw, digest_size=size, key=key).digest()
+    return value
+
+
+class TooLargeError(Exception):
+    """The value has more items, or takes more time, than a fingerprint may."""
+
+
+class Walk:
+    """One walk through one value.
+
+    Each item gives a token: prefix-free bytes that are equal for equal content. ``partial``
+    tells, after the walk, whether something could not be read.
+    """
+
+    __slots__ = ("deadline", "left", "partial", "path")
+
+    def __init__(self) -> None:
+        self.left = MOST_ITEMS
+        self.deadline = 0.0
+        self.partial = False
+        self.path: dict[int, int] = {}
+
+    def token(self, value: object) -> bytes:
+        """Give the token of any value.
+
+        Raises:
+            TooLargeError: the walk has reached one of its bounds.
+        """
+        kind = type(value)
+        self.count()
+        if id(kind) in SCALARS:
+            return self._scalar(value)
+        path = self.path
+        address = id(value)
+        if address in path:
+            return _CYCLE + bytes((len(path) - path[address],))
+        if len(path) >= MOST_DEPTH:
+            return self.unread(kind)
+        path[address] = len(path)
+        try:
+            known = _readers.get(id(kind))
+            reader = _learn(kind) if known is None else known[1]
+            return reader(self, value)
+        finally:
+            del path[address]
+
+    def count(self, items: int = 1) -> None:
+        """Note that ``items`` were looked at, and look at the clock now and then."""
+        before = self.left
+        self.left -= items
+        if before // 256 != self.left // 256:
+            now = time.monotonic()
+            self.deadline = self.deadline or now + MOST_SECONDS
+            if self.left <= 0 or now > self.deadline:
+                raise TooLargeError
+
+    def _scalar(self, value: Any) -> bytes:
+        if type(value) in (str, bytes) and len(value) > LONG:
+            self.partial = True
+            value = ("long", len(value), value[: LONG // 2], value[-LONG // 2 :])
+        raw = marshal.dumps(value, 2)
+        return raw if len(raw) <= _SHORT else _HASHED + hashed(raw)
+
+    def made(self, tag: str, tokens: Iterable[bytes]) -> bytes:
+        """Give one token for several; ``tag`` tells apart what is made of the same ones."""
+        return _MADE + hashed(marshal.dumps(tag, 2) + b"".join(tokens))
+
+    def several(self, tag: str, *values: object) -> bytes:
+        """Give one token for several values, in their order."""
+        return self.made(tag, [self.token(value) for value in values])
+
+    def named(self, tag: str, *names: str) -> bytes:
+        """Give a token for what its name says in full."""
+        return self.made(tag, [marshal.dumps(name, 2) for name in names])
+
+    def unread(self, kind: type, *names: str) -> bytes:
+        """Give a token for what can't be looked into: its type, and that the walk is partial."""
+        self.partial = True
+        return self.named("unread", name_of(kind), *names)
+
+    def sequence(self, tag: str, items: list[Any] | tuple[Any, ...]) -> bytes:
+        """Give one token for items in their order; of many, a sample is read."""
+        size = len(items)
+        if size > LARGE:
+            self.partial = True
+            step = size // (LARGE // 4) + 1
+            items = [*items[:500], *items[500:-500:step], *items[-500:]]
+        tag = f"{tag} of {size}"
+        if items and {*map(id, map(type, items))} <= _NUMBERS:
+            self.count(1 + len(items) // 16)
+            return self.made(tag + " numbers", [marshal.dumps(list(items), 2)])
+        return self.several(tag, *items)
+
+    def unordered(self, tag: str, items: list[Any]) -> bytes:
+        """Give one token for items that have no order; many are only counted."""
+        return self._sorted(tag, len(items), ((item,) for item in items))
+
+    def mapping(self, tag: str, pairs: list[tuple[object, object]]) -> bytes:
+        """Give one token for keys and values, whatever their order; many are only counted."""
+        return self._sorted(tag, len(pairs), pairs)
+
+    def _sorted(self, tag: str, size: int, groups: Iterable[tuple[object, ...]]) -> bytes:
+        if size > LARGE:
+            self.partial = True
+            return self.named(f"{tag} of {size}")
+        token = self.token
+        return self.made(tag, sorted([b"".join(map(token, group)) for group in groups]))
+
+
+def _learn(kind: type) -> Reader:
+    """Find, once for each class, how its instances are read."""
+    from workerstate.fingerprint.readers import reader_for
+
+    if len(_readers) > 2000:  # classes made at run time must not stay alive for ever
+        _readers.clear()
+    reader = reader_for(kind)
+    _readers[id(kind)] = (kind, reader)
+    return reader

@@ -1,0 +1,102 @@
+"""What belongs to the program itself: its modules, and names that lead to its objects.
+
+Reading runs no code of the program; ``load`` imports, since it is for who applies settings.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from workerstate.fingerprint.classes import (
+    FunctionType,
+    module_namespace,
+    namespace_of,
+    plain_module,
+    qualified,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_MAIN = ("__main__", "__mp_main__")
+_foreign: set[str] = set()  # names of modules found not to be the program's
+_roots: list[str] = []
+
+
+def user_modules() -> dict[str, dict[str, Any]]:
+    """Give the globals of each module of the program, by the module's name.
+
+    A module is the program's if it has a file that is neither of the standard library nor of an
+    installed distribution; the main module always is, and goes by ``__main__`` in workers too.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for name in list(sys.modules):
+        if name in _foreign:
+            continue
+        namespace = module_namespace(name) if type(name) is str else None
+        if name in _MAIN or (namespace is not None and _is_users(namespace.get("__file__"))):
+            found.setdefault(plain_module(name), namespace or {})
+        elif namespace is not None and "__file__" in namespace:
+            _foreign.add(name)
+    return found
+
+
+def _is_users(file: object) -> bool:
+    if type(file) is not str or file.startswith("<"):
+        return False
+    if "site-packages" in file or "dist-packages" in file:
+        return False
+    return not file.startswith(tuple(_roots or _find_roots()))
+
+
+def _find_roots() -> list[str]:
+    """Find the directories of the standard library and of this package."""
+    own = __file__.rpartition("/")[0] + "/"
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    stdlib = {f"{base}/lib/python{version}/" for base in (sys.base_prefix, sys.prefix, "/usr")}
+    namespace = module_namespace("os")
+    if namespace is not None and type(namespace.get("__file__")) is str:
+        stdlib.add(namespace["__file__"].rpartition("/")[0] + "/")
+    _roots[:] = [own, *sorted(stdlib)]
+    return _roots
+
+
+def reference(value: Any) -> str | None:
+    """Give ``module:qualified.name`` if that leads to this very function or class, else None."""
+    kind = type(value)
+    if issubclass(kind, type):
+        module, name = qualified(value)
+    elif kind is FunctionType or kind is type(len):
+        owner, name = value.__module__, value.__qualname__
+        if type(owner) is not str or type(name) is not str:
+            return None
+        module = plain_module(owner)
+    else:
+        return None
+    return f"{module}:{name}" if _held(module, name) is value else None
+
+
+def _held(module: str, name: str) -> object:
+    held: Any = None
+    namespace: Any = module_namespace(module)
+    for part in name.split("."):
+        held = None if namespace is None else namespace.get(part)
+        namespace = namespace_of(held) if issubclass(type(held), type) else None
+    return held.__func__ if type(held) in (staticmethod, classmethod) else held
+
+
+def load(name: str) -> Any:
+    """Give what ``module:qualified.name`` leads to, importing the module.
+
+    Raises:
+        ImportError: there is no such module.
+        AttributeError: the module has no such name.
+    """
+    module, _, path = name.partition(":")
+    value: Any = sys.modules.get(module)
+    if value is None:
+        value = __import__(module, fromlist=["_"])
+    for part in path.split("."):
+        value = getattr(value, part)
+    return value
