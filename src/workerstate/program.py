@@ -31,13 +31,13 @@ def user_modules() -> dict[str, dict[str, Any]]:
     installed distribution; the main module always is, and goes by ``__main__`` in workers too.
     """
     found: dict[str, dict[str, Any]] = {}
-    for name in list(sys.modules):
-        if name in _foreign:
+    for name in sorted(sys.modules.keys() - _foreign):
+        namespace = module_namespace(name)
+        if namespace is None:
             continue
-        namespace = module_namespace(name) if type(name) is str else None
-        if name in _MAIN or (namespace is not None and _is_users(namespace.get("__file__"))):
-            found.setdefault(plain_module(name), namespace or {})
-        elif namespace is not None and "__file__" in namespace:
+        if name in _MAIN or _is_users(namespace.get("__file__")):
+            found.setdefault(plain_module(name), namespace)
+        else:
             _foreign.add(name)
     return found
 

@@ -84,6 +84,11 @@ class Unset(Value):
 UNSET = Unset()
 
 
+def is_unset(value: object) -> bool:
+    """Tell whether a setting's value is UNSET, without asking the value."""
+    return type(value) is Unset
+
+
 class Snapshot(Value):
     """All facets of one process at one moment.
 

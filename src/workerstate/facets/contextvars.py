@@ -35,8 +35,7 @@ class ContextvarsFacet(Facet):
             for module, namespace in user_modules().items():
                 for name, value in list(namespace.items()):
                     if type(value) is kind and value in context and len(observed) < _MOST:
-                        secret = looks_secret(name)
-                        observed[f"{module}:{name}"] = ready(context[value], secret=secret)
+                        observed[f"{module}:{name}"] = ready(context[value], name)
         return Captured({}, observed)
 
     def declared(self, names: Iterable[str]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import os
 from workerstate.facets import OWN_PATHS, OWN_VARIABLES, Facet
 from workerstate.fingerprint import REDACTED, describe_value, looks_secret
 from workerstate.fingerprint.classes import name_of
-from workerstate.values import UNSET, Captured
+from workerstate.values import Captured, is_unset
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,13 +47,15 @@ class EnvironFacet(Facet):
         if type(environ) is not type(_ENVIRON):
             raise self.fail("capture", f"os.environ was replaced by a {name_of(type(environ))}")
         decode = os.fsdecode
-        return [(decode(name), decode(value)) for name, value in list(environ._data.items())]
+        return [
+            (decode(name), decode(value)) for name, value in list(vars(environ)["_data"].items())
+        ]
 
     def apply(self, settings: Mapping[str, Any]) -> None:
         """Set the given variables; delete those whose value is None or UNSET."""
         environ = os.environ
         for name, value in settings.items():
-            if value is None or value == UNSET:
+            if value is None or is_unset(value):
                 environ.pop(name, None)
                 continue
             if name == "PYTHONPATH" and OWN_PATHS:

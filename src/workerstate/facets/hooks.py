@@ -12,7 +12,7 @@ from workerstate.facets import LibraryFacet
 from workerstate.fingerprint import Text, describe_value
 from workerstate.fingerprint.classes import imported, is_imported, module_namespace, name_of
 from workerstate.program import load, reference
-from workerstate.values import UNSET, Captured
+from workerstate.values import Captured, is_unset
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class HooksFacet(LibraryFacet):
         for key, named in settings.items():
             module, name, original = HOOKS[key]
             holder = __import__(module)
-            hook = getattr(holder, original) if named == UNSET else load(named)
+            hook = getattr(holder, original) if is_unset(named) else load(named)
             setattr(holder, name, hook)
 
 

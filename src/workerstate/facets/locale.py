@@ -10,7 +10,7 @@ import _locale
 import time
 
 from workerstate.facets import LibraryFacet
-from workerstate.values import UNSET, Captured
+from workerstate.values import Captured, is_unset
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,12 +44,12 @@ class LocaleFacet(LibraryFacet):
             if key == "timezone":
                 self._apply_timezone(value)
             else:
-                _locale.setlocale(getattr(_locale, key), "C" if value == UNSET else value)
+                _locale.setlocale(getattr(_locale, key), "C" if is_unset(value) else value)
 
     def _apply_timezone(self, value: Any) -> None:
         time.tzset()
         now = (*time.tzname, time.timezone)
-        if value not in (UNSET, now):
+        if not is_unset(value) and value != now:
             raise self.fail(
                 "apply", f"TZ gives the time zone {now}, not {value}; carry environ too"
             )

@@ -10,7 +10,7 @@ from workerstate.facets import LibraryFacet
 from workerstate.fingerprint import Text, describe_value
 from workerstate.fingerprint.classes import attributes_of, imported, module_namespace, name_of
 from workerstate.program import load, reference
-from workerstate.values import UNSET, Captured
+from workerstate.values import Captured, is_unset
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,13 +55,13 @@ class LoggingFacet(LibraryFacet):
             name, _, attribute = key.rpartition(".")
             logger = logging.getLogger(None if name == "root" else name)
             if attribute == "filters":
-                _apply_filters(logger, [] if value == UNSET else value)
+                _apply_filters(logger, [] if is_unset(value) else value)
             elif attribute == "level":
                 # setLevel also drops what loggers remember about being enabled
                 fresh = logging.WARNING if name == "root" else logging.NOTSET
-                logger.setLevel(fresh if value == UNSET else value)
+                logger.setLevel(fresh if is_unset(value) else value)
             else:
-                setattr(logger, attribute, FRESH[attribute] if value == UNSET else value)
+                setattr(logger, attribute, FRESH[attribute] if is_unset(value) else value)
 
 
 def _read_logger(
@@ -169,7 +169,7 @@ _FRESH_NAMES = {
 
 
 def _apply_module(logging: Any, key: str, value: Any) -> None:
-    fresh = value == UNSET
+    fresh = is_unset(value)
     if key == "disable":
         logging.disable(logging.NOTSET if fresh else value)
     elif key == "raiseExceptions":

@@ -8,7 +8,7 @@ from __future__ import annotations
 from workerstate.facets import LibraryFacet
 from workerstate.fingerprint import Text, describe_value, digest
 from workerstate.fingerprint.classes import imported
-from workerstate.values import UNSET, Captured
+from workerstate.values import Captured, is_unset
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class MatplotlibFacet(LibraryFacet):
         for key, value in settings.items():
             if key in present and present[key] == value:
                 continue
-            if value == UNSET:
+            if is_unset(value):
                 matplotlib.rcParams[key] = matplotlib.rcParamsDefault[key]
             elif key == "axes.prop_cycle":
                 from cycler import cycler

@@ -11,7 +11,8 @@ import time
 
 from workerstate.facets import Facet
 from workerstate.fingerprint import NOT_READ, Text, describe_value, looks_secret, ready
-from workerstate.fingerprint.classes import ModuleType, namespace_of, qualified
+from workerstate.fingerprint.classes import FunctionType, ModuleType, namespace_of, qualified
+from workerstate.fingerprint.walk import SCALARS
 from workerstate.program import load, user_modules
 from workerstate.values import Captured
 
@@ -39,9 +40,10 @@ class ModulesFacet(Facet):
                 if len(observed) > MOST_NAMES:
                     observed["(more)"] = Text(f"only {MOST_NAMES} names were looked at")
                     return Captured({}, observed)
-                late = time.monotonic() > deadline
-                text = Text(NOT_READ) if late else ready(value, secret=looks_secret(name))
-                observed[f"{module}.{name}"] = text
+                if time.monotonic() > deadline:
+                    observed[f"{module}.{name}"] = Text(NOT_READ)
+                else:
+                    observed[f"{module}.{name}"] = ready(value, name)
         return Captured({}, observed)
 
     def declared(self, names: Iterable[str]) -> dict[str, Any]:
@@ -91,6 +93,8 @@ def program_names(module: str, namespace: dict[str, Any]) -> Iterator[tuple[str,
 def is_scenery(value: object) -> bool:
     """Tell whether a global is a module or a name for type checkers, not state."""
     kind = type(value)
+    if kind is type or kind is FunctionType or id(kind) in SCALARS:
+        return False
     return issubclass(kind, ModuleType) or qualified(kind)[0] in ("typing", "__future__")
 
 

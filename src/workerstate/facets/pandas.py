@@ -5,7 +5,7 @@ from __future__ import annotations
 from workerstate.facets import LibraryFacet
 from workerstate.fingerprint import Text, describe_value
 from workerstate.fingerprint.classes import imported
-from workerstate.values import UNSET, Captured
+from workerstate.values import Captured, is_unset
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class PandasFacet(LibraryFacet):
 
         present = self.capture().settings
         for key, value in settings.items():
-            if value == UNSET:
+            if is_unset(value):
                 pandas.reset_option(f"^{key}$")
             elif key not in present or present[key] != value:
                 pandas.set_option(key, value)

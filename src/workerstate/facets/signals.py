@@ -11,7 +11,7 @@ import _signal  # type: ignore[import-not-found]
 from workerstate.facets import LibraryFacet
 from workerstate.fingerprint import Text, describe_value
 from workerstate.program import load, reference
-from workerstate.values import UNSET, Captured
+from workerstate.values import Captured, is_unset
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class SignalsFacet(LibraryFacet):
         """Install the handlers (in the main thread only), block the signals."""
         for name, said in settings.items():
             if name == "blocked":
-                _signal.pthread_sigmask(_signal.SIG_SETMASK, () if said == UNSET else said)
+                _signal.pthread_sigmask(_signal.SIG_SETMASK, () if is_unset(said) else said)
             else:
                 _signal.signal(numbers()[name], _handler(name, said))
 
@@ -63,7 +63,7 @@ def _named(handler: Any) -> str | None:
 
 
 def _handler(name: str, said: Any) -> Any:
-    if said == UNSET:
+    if is_unset(said):
         said = FRESH.get(name, "default")
     if said in ("default", "ignored"):
         return _signal.SIG_DFL if said == "default" else _signal.SIG_IGN

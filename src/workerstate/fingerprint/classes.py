@@ -23,6 +23,8 @@ _module_of = _of_type["__module__"].__get__
 _qualname_of = _of_type["__qualname__"].__get__
 _mro_of = _of_type["__mro__"].__get__
 _dict_of = _of_type["__dict__"].__get__
+_flags_of = _of_type["__flags__"].__get__
+_HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made at run time
 _dict_of_module = ModuleType.__dict__["__dict__"].__get__
 # Types are looked up by id: a metaclass may define __hash__ and __eq__.
 _made_in_c = {
@@ -63,6 +65,11 @@ def name_of(cls: type) -> str:
     """Give ``module.Name``, or ``Name`` alone for a builtin class."""
     module, name = qualified(cls)
     return name if module == "builtins" else f"{module}.{name}"
+
+
+def is_lasting(cls: type) -> bool:
+    """Tell whether a class stays as long as its module; one made in a function may go."""
+    return not _flags_of(cls) & _HEAP or imported(*qualified(cls)) is cls
 
 
 def mro_of(cls: type) -> tuple[type, ...]:

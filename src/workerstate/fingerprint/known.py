@@ -6,6 +6,8 @@ class that the imported module has under it.
 
 from __future__ import annotations
 
+import marshal
+
 from workerstate.fingerprint.classes import attributes_of, imported, name_of, qualified
 
 TYPE_CHECKING = False
@@ -101,6 +103,12 @@ def read_thread(walk: Walk, value: Any) -> bytes:
     return walk.unread(type(value), str(attributes_of(value).get("_name")))
 
 
+def read_generator(walk: Walk, value: Any) -> bytes:
+    """Read the state of a random generator (all integers), without drawing from it."""
+    state = imported("_random", "Random").getstate(value)
+    return walk.made("generator", [marshal.dumps(state, 2)])
+
+
 def read_type_only(walk: Walk, value: Any) -> bytes:
     """Name the type of what holds no content of its own, or none that can be looked into."""
     return walk.unread(type(value))
@@ -131,9 +139,7 @@ WHOLE_READERS: dict[Names, Reader] = {
 
 # These read what a class in C keeps; the instance's own dictionary and slots come besides.
 BASE_READERS: dict[Names, Reader] = {
-    ("_random", "Random"): lambda walk, value: walk.token(
-        imported("_random", "Random").getstate(value)
-    ),
+    ("_random", "Random"): read_generator,
     ("array", "array"): lambda walk, value: walk.several(
         "array", value.typecode, imported("array", "array").tobytes(value)
     ),

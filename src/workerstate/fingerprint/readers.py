@@ -20,6 +20,7 @@ from workerstate.fingerprint.classes import (
     plain_module,
     qualified,
 )
+from workerstate.fingerprint.functions import read_code, read_function
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,33 +32,6 @@ if TYPE_CHECKING:
 def read_dict(walk: Walk, value: Any) -> bytes:
     """Read a dict, or what an instance of a subclass holds as a dict."""
     return walk.mapping("dict", list(dict.items(value)))
-
-
-def read_function(walk: Walk, value: Any) -> bytes:
-    """Read a function: its name, its code, and the values that its code is bound to."""
-    cells = []
-    for cell in value.__closure__ or ():
-        try:
-            cells.append(cell.cell_contents)
-        except ValueError:  # not filled yet
-            cells.append("empty")
-    return walk.several(
-        "function",
-        plain_module(value.__module__),
-        value.__qualname__,
-        value.__code__,
-        value.__defaults__,
-        value.__kwdefaults__,
-        cells,
-        value.__dict__,
-    )
-
-
-def read_code(walk: Walk, value: Any) -> bytes:
-    """Read a code object: what it does, not where its source stands."""
-    return walk.several(
-        "code", value.co_code, value.co_consts, value.co_names, value.co_varnames, value.co_flags
-    )
 
 
 def read_method(walk: Walk, value: Any) -> bytes:

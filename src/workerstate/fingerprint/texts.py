@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from workerstate.fingerprint.brief import brief
+from workerstate.fingerprint.brief import brief, looks_secret
 from workerstate.fingerprint.classes import (
     FunctionType,
     ModuleType,
     attributes_of,
     imported,
+    is_lasting,
     module_name,
     name_of,
     plain_module,
 )
-from workerstate.fingerprint.walk import Walk, hashed
+from workerstate.fingerprint.functions import forget_functions, known_function
+from workerstate.fingerprint.walk import SCALARS, Walk, hashed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,8 +25,12 @@ IN_PART = "in part"
 
 _PLAIN = {id(type(None)), id(bool), id(type(...))}
 _SIZED: tuple[Any, ...] = (str, bytes, bytearray, dict, list, tuple, set, frozenset)
+_SIZED_NAMES = {id(kind): kind.__name__ for kind in _SIZED}
 _salt = b""
 _values = False
+MOST_KEPT = 5000
+# By id: a value of which the text can't change, and the text.
+_kept: dict[int, tuple[object, Text]] = {}
 
 
 class Text(str):
@@ -41,16 +47,21 @@ class Fingerprint:
     say all, a short hash under the salt.
     """
 
-    __slots__ = ("digest", "partial", "text", "title")
+    __slots__ = ("_token", "partial", "text", "title")
 
     def __init__(self, title: str, token: bytes, partial: bool, ending: str | None) -> None:
+        self._token = token
         self.title = title
-        self.digest = hashed(token).hex()
         self.partial = partial
         if ending is None:
             short = hashed(token, key=_salt, size=3).hex()
             ending = f" #{short}, {IN_PART}" if partial else f" #{short}"
         self.text = title + ending
+
+    @property
+    def digest(self) -> str:
+        """The content's hash, under no salt."""
+        return hashed(self._token).hex()
 
 
 def set_salt(salt: bytes) -> None:
@@ -60,6 +71,8 @@ def set_salt(salt: bytes) -> None:
     """
     global _salt
     _salt = salt[:64]
+    forget_functions()
+    _kept.clear()
 
 
 def set_values(show: bool) -> None:
@@ -70,16 +83,30 @@ def set_values(show: bool) -> None:
 
 def fingerprint(value: object) -> Fingerprint:
     """Give the fingerprint of any value; never fails, never runs the value's code."""
+    return _fingerprint_function(value) if type(value) is FunctionType else _fingerprint(value)
+
+
+def _fingerprint_function(value: Any) -> Fingerprint:
+    before = known_function(value)
+    if before is None:
+        return _fingerprint(value)
+    if before.fingerprint is None:
+        before.fingerprint = _fingerprint(value)
+    return before.fingerprint
+
+
+def _fingerprint(value: object) -> Fingerprint:
     walk = Walk()
-    title = name_of(type(value))
+    title = ""
     try:
         title, says_all = title_of(value)
-        token = walk.token(value)
         if says_all:
-            return Fingerprint(title, token, walk.partial, "")
+            return Fingerprint(title, walk.named("title", title), False, "")
+        token = walk.token(value)
         if walk.partial and token == Walk().unread(type(value)):
             return Fingerprint(f"object of {title}", token, True, "")
     except Exception:  # too large, or a broken object: that must not break who looks at it
+        title = title or name_of(type(value))
         return Fingerprint(title, title.encode(), True, f", {NOT_READ}")
     return Fingerprint(title, token, walk.partial, None)
 
@@ -89,6 +116,14 @@ def title_of(value: Any) -> tuple[str, bool]:
     kind = type(value)
     if id(kind) in _PLAIN:
         return repr(value), True
+    if id(kind) in _SIZED_NAMES:
+        return f"{_SIZED_NAMES[id(kind)]} of {len(value)}", False
+    if id(kind) in SCALARS:
+        return kind.__name__, False
+    if kind is type:
+        return f"class {name_of(value)}", True
+    if kind is FunctionType:
+        return f"function {plain_module(value.__module__)}.{value.__qualname__}", False
     for base in _SIZED:
         if issubclass(kind, base):
             return f"{name_of(kind)} of {base.__len__(value)}", False
@@ -96,8 +131,6 @@ def title_of(value: Any) -> tuple[str, bool]:
         return f"class {name_of(value)}", True
     if issubclass(kind, ModuleType):
         return f"module {module_name(value)}", True
-    if kind is FunctionType:
-        return f"function {plain_module(value.__module__)}.{value.__qualname__}", False
     if kind is type(len) and issubclass(type(value.__self__), ModuleType):
         return f"function {plain_module(value.__module__)}.{value.__name__}", True
     return _title_of_object(value, kind)
@@ -126,20 +159,34 @@ def describe_value(value: object, *, values: bool = False) -> str:
     """
     if type(value) is Text:
         return value
-    found = fingerprint(value)
     if not values:
-        return found.text
+        return fingerprint(value).text
     text, whole = brief(value)
     if whole:
         return text
+    found = fingerprint(value)
     if text == name_of(type(value)):
         return found.text
     return text + found.text[len(found.title) :]
 
 
-def ready(value: object, *, secret: bool = False) -> Text:
-    """Give the text to keep in place of ``value``; shows it if ``set_values`` says so."""
-    return Text(describe_value(value, values=_values and not secret))
+def ready(value: Any, name: str = "") -> Text:
+    """Give the text to keep in place of ``value``, which goes by ``name``.
+
+    Shows the value if ``set_values`` says so and the name does not look like a secret's.
+    """
+    if _values:
+        return Text(describe_value(value, values=not looks_secret(name)))
+    known = _kept.get(id(value))
+    if known is not None and known[0] is value:
+        return known[1]
+    text = Text(describe_value(value))
+    kind = type(value)
+    if id(kind) in SCALARS or (kind is type and is_lasting(value)):  # can't change meanwhile
+        if len(_kept) > MOST_KEPT:
+            _kept.clear()
+        _kept[id(value)] = (value, text)
+    return text
 
 
 def digest(value: object) -> str:

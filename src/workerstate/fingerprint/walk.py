@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshal
 import time
 
-from workerstate.fingerprint.classes import name_of
+from workerstate.fingerprint.classes import is_lasting, name_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ LONG = 1_000_000  # characters or bytes of one string; beyond, it is sampled
 # Types are looked up by id: a metaclass may define __hash__ and __eq__.
 SCALARS = {id(kind) for kind in (int, float, complex, str, bytes, bool, type(None), type(...))}
 _NUMBERS = {id(kind) for kind in (int, float, bool)}
+_STRINGS = {str, bytes}
 _SHORT = 64
 _HASHED, _MADE, _CYCLE = b"\xfe", b"\xff", b"\xfd"  # no marshal type code is one of these
 
@@ -67,7 +68,9 @@ class Walk:
             TooLargeError: the walk has reached one of its bounds.
         """
         kind = type(value)
-        self.count()
+        self.left -= 1
+        if not self.left & 255:
+            self.look_at_clock()
         if id(kind) in SCALARS:
             return self._scalar(value)
         path = self.path
@@ -84,18 +87,15 @@ class Walk:
         finally:
             del path[address]
 
-    def count(self, items: int = 1) -> None:
-        """Note that ``items`` were looked at, and look at the clock now and then."""
-        before = self.left
-        self.left -= items
-        if before // 256 != self.left // 256:
-            now = time.monotonic()
-            self.deadline = self.deadline or now + MOST_SECONDS
-            if self.left <= 0 or now > self.deadline:
-                raise TooLargeError
+    def look_at_clock(self) -> None:
+        """Stop the walk if it has taken too long, or has looked at too many items."""
+        now = time.monotonic()
+        self.deadline = self.deadline or now + MOST_SECONDS
+        if self.left <= 0 or now > self.deadline:
+            raise TooLargeError
 
     def _scalar(self, value: Any) -> bytes:
-        if type(value) in (str, bytes) and len(value) > LONG:
+        if type(value) in _STRINGS and len(value) > LONG:
             self.partial = True
             value = ("long", len(value), value[: LONG // 2], value[-LONG // 2 :])
         raw = marshal.dumps(value, 2)
@@ -127,7 +127,8 @@ class Walk:
             items = [*items[:500], *items[500:-500:step], *items[-500:]]
         tag = f"{tag} of {size}"
         if items and {*map(id, map(type, items))} <= _NUMBERS:
-            self.count(1 + len(items) // 16)
+            self.left -= len(items) // 16
+            self.look_at_clock()
             return self.made(tag + " numbers", [marshal.dumps(list(items), 2)])
         return self.several(tag, *items)
 
@@ -148,11 +149,10 @@ class Walk:
 
 
 def _learn(kind: type) -> Reader:
-    """Find, once for each class, how its instances are read."""
+    """Find how instances of a class are read; once, if the class can't be collected anyway."""
     from workerstate.fingerprint.readers import reader_for
 
-    if len(_readers) > 2000:  # classes made at run time must not stay alive for ever
-        _readers.clear()
     reader = reader_for(kind)
-    _readers[id(kind)] = (kind, reader)
+    if is_lasting(kind):
+        _readers[id(kind)] = (kind, reader)
     return reader
