@@ -9,11 +9,14 @@ import sys
 
 from workerstate.fingerprint.classes import (
     FunctionType,
+    Layout,
+    attributes_of,
     module_namespace,
     namespace_of,
     plain_module,
     qualified,
 )
+from workerstate.fingerprint.walk import SCALARS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,16 +31,18 @@ def user_modules() -> dict[str, dict[str, Any]]:
     """Give the globals of each module of the program, by the module's name.
 
     A module is the program's if it has a file that is neither of the standard library nor of an
-    installed distribution; the main module always is, and goes by ``__main__`` in workers too.
+    installed distribution, or if it is a main module without a file. The main module goes by
+    ``__main__`` in workers too.
     """
     found: dict[str, dict[str, Any]] = {}
     for name in sorted(sys.modules.keys() - _foreign):
         namespace = module_namespace(name)
         if namespace is None:
             continue
-        if name in _MAIN or _is_users(namespace.get("__file__")):
+        file = namespace.get("__file__")
+        if _is_users(file) or (name in _MAIN and file is None):
             found.setdefault(plain_module(name), namespace)
-        else:
+        elif name not in _MAIN:  # which may become another module
             _foreign.add(name)
     return found
 
@@ -84,6 +89,35 @@ def _held(module: str, name: str) -> object:
         held = None if namespace is None else namespace.get(part)
         namespace = namespace_of(held) if issubclass(type(held), type) else None
     return held.__func__ if type(held) in (staticmethod, classmethod) else held
+
+
+def recipe(value: object) -> tuple[str, dict[str, Any] | None] | None:
+    """Give plain data from which ``from_recipe`` makes an equal object, or None.
+
+    That is the name of a function or class; for an instance, the name of its class and its
+    attributes, if they are plain and its class keeps nothing elsewhere.
+    """
+    named = reference(value)
+    if named is not None:
+        return named, None
+    named = reference(type(value))
+    layout = Layout(type(value), ())
+    if named is None or layout.hidden or layout.slots:
+        return None
+    attributes = attributes_of(value)
+    plain = all(id(type(held)) in SCALARS for held in attributes.values())
+    return (named, dict(attributes)) if plain else None
+
+
+def from_recipe(made: tuple[str, dict[str, Any] | None]) -> Any:
+    """Make what ``recipe`` was given, importing its module; calls no initializer."""
+    named, attributes = made
+    value = load(named)
+    if attributes is None:
+        return value
+    instance = value.__new__(value)
+    instance.__dict__.update(attributes)
+    return instance
 
 
 def load(name: str) -> Any:

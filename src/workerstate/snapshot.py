@@ -10,6 +10,7 @@ from workerstate.values import Captured, Difference, Snapshot
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Any
 
     Texts = Mapping[str, Mapping[str, str]]
 
@@ -36,6 +37,26 @@ def take_snapshot(names: Iterable[str] | None = None) -> Snapshot:
         except Exception as error:  # looking must never break who is looked at
             absent[facet.name] = str(facet.fail("capture", error))
     return Snapshot(captured, absent)
+
+
+def apply_settings(settings: Mapping[str, Mapping[str, Any]]) -> None:
+    """Make this process match settings, given by facet; in the order of the facets' table.
+
+    What is not named stays as it is (see ``Facet.apply``).
+
+    Raises:
+        UnknownFacetError: no facet has that name; nothing was changed.
+        FacetError: a facet refused; those before it are applied.
+    """
+    known = [facet for facet in resolve() if facet.name in settings]
+    names = {facet.name for facet in known}
+    for facet in [*known, *resolve(name for name in settings if name not in names)]:
+        try:
+            facet.apply(settings[facet.name])
+        except FacetError:
+            raise
+        except Exception as error:
+            raise facet.fail("apply", error) from error
 
 
 def texts(snapshot: Snapshot, *, values: bool = False) -> dict[str, dict[str, str]]:

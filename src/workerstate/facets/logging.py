@@ -8,8 +8,14 @@ from __future__ import annotations
 
 from workerstate.facets import LibraryFacet
 from workerstate.fingerprint import Text, describe_value
-from workerstate.fingerprint.classes import attributes_of, imported, module_namespace, name_of
-from workerstate.program import load, reference
+from workerstate.fingerprint.classes import (
+    attributes_of,
+    imported,
+    module_namespace,
+    name_of,
+    namespace_of,
+)
+from workerstate.program import from_recipe, load, recipe, reference
 from workerstate.values import Captured, is_unset
 
 TYPE_CHECKING = False
@@ -17,9 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-# What a logger has that nobody touched.
+# What a logger, and the module, have that nobody touched.
 FRESH = {"level": 0, "propagate": True, "disabled": False}
-FRESH_LEVELS = {0, 10, 20, 30, 40, 50}
+FRESH_MODULE = {"disable": 0, "raiseExceptions": True, "captureWarnings": False}
+FRESH_LEVELS = {0: "NOTSET", 10: "DEBUG", 20: "INFO", 30: "WARNING", 40: "ERROR", 50: "CRITICAL"}
+REPLACEABLE = {"loggerClass": "Logger", "logRecordFactory": "LogRecord"}
 
 
 class LoggingFacet(LibraryFacet):
@@ -31,18 +39,16 @@ class LoggingFacet(LibraryFacet):
 
     def capture(self) -> Captured:
         """Read what was set away from the defaults; takes no lock, so it is safe after a fork."""
-        settings: dict[str, Any] = {}
-        observed: dict[str, Any] = {}
+        read = Captured({}, {})
         module = module_namespace("logging") or {}
-        root = module.get("root")
-        loggers = {"root": root}
-        loggers.update(attributes_of(attributes_of(root).get("manager")).get("loggerDict", {}))
-        placeholder = module.get("PlaceHolder")
-        for name, logger in sorted(loggers.items()):
+        manager = attributes_of(namespace_of(module["Logger"])["manager"])
+        placeholder = module["PlaceHolder"]
+        _read_logger("root", module["root"], 30, read)
+        for name, logger in sorted(manager["loggerDict"].items()):
             if type(logger) is not placeholder:
-                _read_logger(name, attributes_of(logger), settings, observed)
-        _read_module(module, attributes_of(attributes_of(root).get("manager")), settings, observed)
-        return Captured(settings, observed)
+                _read_logger(name, logger, 0, read)
+        _read_module(module, manager, read)
+        return read
 
     def apply(self, settings: Mapping[str, Any]) -> None:
         """Set levels, switches and filters; makes the loggers that are not there yet."""
@@ -56,116 +62,72 @@ class LoggingFacet(LibraryFacet):
             logger = logging.getLogger(None if name == "root" else name)
             if attribute == "filters":
                 _apply_filters(logger, [] if is_unset(value) else value)
-            elif attribute == "level":
-                # setLevel also drops what loggers remember about being enabled
-                fresh = logging.WARNING if name == "root" else logging.NOTSET
-                logger.setLevel(fresh if is_unset(value) else value)
+                continue
+            if is_unset(value):
+                value = logging.WARNING if key == "root.level" else FRESH[attribute]
+            if attribute == "level":
+                logger.setLevel(value)  # which also drops what loggers remember of being enabled
             else:
-                setattr(logger, attribute, FRESH[attribute] if is_unset(value) else value)
+                setattr(logger, attribute, value)
+
+    def describe(self, key: str, value: object, *, values: bool = False) -> str:
+        """Say a level by its name."""
+        if key.endswith(".level") and type(value) is int:
+            return FRESH_LEVELS.get(value, str(value))
+        return super().describe(key, value, values=values)
 
 
-def _read_logger(
-    name: str, state: dict[str, Any], settings: dict[str, Any], observed: dict[str, Any]
-) -> None:
+def _read_logger(name: str, logger: object, level: int, read: Any) -> None:
+    state = attributes_of(logger)
     for attribute, fresh in FRESH.items():
         value = state.get(attribute)
-        if name == "root" and attribute == "level":
-            fresh = 30
-        if type(value) in (int, bool) and value != fresh:
-            settings[f"{name}.{attribute}"] = value
-    handlers, filters = state.get("handlers"), state.get("filters")
-    if handlers:
-        said = ", ".join(_say_handler(handler) for handler in list(handlers))
-        observed[f"{name}.handlers"] = Text(said)
-    if filters:
-        entries = [_read_filter(each) for each in list(filters)]
-        if None in entries:
-            said = ", ".join(describe_value(each) for each in list(filters))
-            observed[f"{name}.filters"] = Text(said)
+        if type(value) in (int, bool) and value != (level if attribute == "level" else fresh):
+            read.settings[f"{name}.{attribute}"] = value
+    if state.get("handlers"):
+        said = ", ".join(_say_handler(handler) for handler in list(state["handlers"]))
+        read.observed[f"{name}.handlers"] = Text(said)
+    if state.get("filters"):
+        filters = [recipe(each) for each in list(state["filters"])]
+        if None in filters:
+            said = ", ".join(describe_value(each) for each in list(state["filters"]))
+            read.observed[f"{name}.filters"] = Text(said)
         else:
-            settings[f"{name}.filters"] = entries
+            read.settings[f"{name}.filters"] = filters
 
 
 def _say_handler(handler: object) -> str:
     state = attributes_of(handler)
-    kind = name_of(type(handler)).removeprefix("logging.")
-    stream = state.get("stream")
-    target = ""
+    said = name_of(type(handler)).removeprefix("logging.")
     if type(state.get("baseFilename")) is str:
-        target = " to " + describe_value(state["baseFilename"])
+        said += " to " + describe_value(state["baseFilename"])
     for name in ("stdout", "stderr"):
-        if stream is not None and stream is imported("sys", name):
-            target = f" to {name}"
-    level = state.get("level")
-    return f"{kind}{target}" + (f" at {level}" if level else "")
+        if "stream" in state and state["stream"] is imported("sys", name):
+            said += f" to {name}"
+    return said + (f" at {state['level']}" if state.get("level") else "")
 
 
-def _read_filter(each: Any) -> tuple[str, Any] | None:
-    """Give a filter as plain data: a function by name, or a class by name and its attributes."""
-    named = reference(each)
-    if named is not None:
-        return (named, None)
-    named = reference(type(each))
-    state = dict(attributes_of(each))
-    plain = all(type(value) in (str, int, float, bool, type(None)) for value in state.values())
-    return (named, state) if named is not None and plain else None
-
-
-def _make_filter(named: str, state: dict[str, Any] | None) -> Any:
-    made = load(named)
-    if state is not None:
-        made = made.__new__(made)
-        made.__dict__.update(state)
-    return made
-
-
-def _apply_filters(logger: Any, entries: list[tuple[str, Any]]) -> None:
-    if [_read_filter(each) for each in logger.filters] != entries:
-        logger.filters[:] = [_make_filter(*entry) for entry in entries]
-
-
-_SWITCHES = {"raiseExceptions": True}
-
-
-def _read_module(
-    module: dict[str, Any],
-    manager: dict[str, Any],
-    settings: dict[str, Any],
-    observed: dict[str, Any],
-) -> None:
-    disable = manager.get("_disable", manager.get("disable"))
-    if disable:
-        settings["logging:disable"] = disable
-    if module.get("raiseExceptions") is not True:
-        settings["logging:raiseExceptions"] = bool(module.get("raiseExceptions"))
-    if module.get("_warnings_showwarning") is not None:
-        settings["logging:captureWarnings"] = True
-    names = module.get("_levelToName", {})
-    added = {level: name for level, name in names.items() if _FRESH_NAMES.get(level) != name}
-    if added:
-        settings["logging:level names"] = added
-    for key, now, fresh in (
-        ("logger class", module.get("_loggerClass"), module.get("Logger")),
-        ("record factory", module.get("_logRecordFactory"), module.get("LogRecord")),
-    ):
-        if now is not fresh:
-            named = reference(now)
+def _read_module(module: dict[str, Any], manager: dict[str, Any], read: Any) -> None:
+    now = {
+        "disable": manager.get("_disable", 0),
+        "raiseExceptions": module.get("raiseExceptions"),
+        "captureWarnings": module.get("_warnings_showwarning") is not None,
+    }
+    for key, fresh in FRESH_MODULE.items():
+        if now[key] != fresh:
+            read.settings[f"logging:{key}"] = now[key]
+    for level, name in list(module["_levelToName"].items()):
+        if FRESH_LEVELS.get(level) != name:
+            read.settings[f"logging:level {level}"] = name
+    for key, original in REPLACEABLE.items():
+        value = module.get(f"_{key}")
+        if value is not module[original]:
+            named = reference(value)
             if named is None:
-                observed[f"logging:{key}"] = Text(describe_value(now))
+                read.observed[f"logging:{key}"] = Text(describe_value(value))
             else:
-                settings[f"logging:{key}"] = named
+                read.settings[f"logging:{key}"] = named
     if module.get("lastResort") is not module.get("_defaultLastResort"):
-        observed["logging:lastResort"] = Text(describe_value(module.get("lastResort")))
-
-
-_FRESH_NAMES = {
-    50: "CRITICAL",
-    40: "ERROR",
-    30: "WARNING",
-    20: "INFO",
-    10: "DEBUG",
-    0: "NOTSET",
-}
+        read.observed["logging:lastResort"] = Text(describe_value(module.get("lastResort")))
 
 
 def _apply_module(logging: Any, key: str, value: Any) -> None:
@@ -173,16 +135,24 @@ def _apply_module(logging: Any, key: str, value: Any) -> None:
     if key == "disable":
         logging.disable(logging.NOTSET if fresh else value)
     elif key == "raiseExceptions":
-        logging.raiseExceptions = True if fresh else value
+        logging.raiseExceptions = fresh or value
     elif key == "captureWarnings":
         logging.captureWarnings(not fresh and value)
-    elif key == "level names":
-        for level, name in ({} if fresh else value).items():
-            logging.addLevelName(level, name)
-    elif key == "logger class":
+    elif key == "loggerClass":
         logging.setLoggerClass(logging.Logger if fresh else load(value))
-    elif key == "record factory":
+    elif key == "logRecordFactory":
         logging.setLogRecordFactory(logging.LogRecord if fresh else load(value))
+    else:
+        level = int(key.removeprefix("level "))
+        if fresh and level not in FRESH_LEVELS:  # the module has no function that removes one
+            logging._nameToLevel.pop(logging._levelToName.pop(level, None), None)
+        else:
+            logging.addLevelName(level, FRESH_LEVELS[level] if fresh else value)
+
+
+def _apply_filters(logger: Any, filters: list[Any]) -> None:
+    if [recipe(each) for each in logger.filters] != filters:
+        logger.filters[:] = [from_recipe(each) for each in filters]
 
 
 facet = LoggingFacet()

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
+_TYPING = {"typing", "typing_extensions", "__future__"}
+_ALIASES = {"GenericAlias", "UnionType"}
 MOST_NAMES = 2000
 MOST_SECONDS = 0.2  # for all names together
 
@@ -33,7 +35,7 @@ class ModulesFacet(Facet):
 
     def capture(self) -> Captured:
         """Read the globals, within bounds: past those, a name stays, and says it was not read."""
-        observed: dict[str, Any] = {"imported": len(sys.modules)}
+        observed: dict[str, Any] = {"imported": Text(f"{len(sys.modules)} modules")}
         deadline = time.monotonic() + MOST_SECONDS
         for module, namespace in user_modules().items():
             for name, value in program_names(module, namespace):
@@ -95,7 +97,8 @@ def is_scenery(value: object) -> bool:
     kind = type(value)
     if kind is type or kind is FunctionType or id(kind) in SCALARS:
         return False
-    return issubclass(kind, ModuleType) or qualified(kind)[0] in ("typing", "__future__")
+    module, name = qualified(kind)
+    return issubclass(kind, ModuleType) or module in _TYPING or name in _ALIASES
 
 
 def is_member(held: object) -> bool:

@@ -48,6 +48,10 @@ class NativeThreadsFacet(LibraryFacet):
 
     def apply(self, settings: Mapping[str, Any]) -> None:
         """Set the number of threads of the libraries that are loaded here."""
+        if not any("." in key for key in settings):
+            return
+        import threadpoolctl  # noqa: F401 - so that the libraries can be asked
+
         for library in self._libraries():
             wanted = settings.get(_key(library))
             if wanted is not None and library.num_threads != wanted:

@@ -44,14 +44,16 @@ class SignalsFacet(LibraryFacet):
                 settings[name] = said
         blocked = _signal.pthread_sigmask(_signal.SIG_BLOCK, ())
         if blocked:
-            settings["blocked"] = sorted(int(number) for number in blocked)
+            names = {number: name for name, number in numbers().items()}
+            settings["blocked"] = sorted(names.get(int(each), str(int(each))) for each in blocked)
         return Captured(settings, observed)
 
     def apply(self, settings: Mapping[str, Any]) -> None:
         """Install the handlers (in the main thread only), block the signals."""
         for name, said in settings.items():
             if name == "blocked":
-                _signal.pthread_sigmask(_signal.SIG_SETMASK, () if is_unset(said) else said)
+                blocked = [] if is_unset(said) else [_number(each) for each in said]
+                _signal.pthread_sigmask(_signal.SIG_SETMASK, blocked)
             else:
                 _signal.signal(numbers()[name], _handler(name, said))
 
@@ -68,6 +70,10 @@ def _handler(name: str, said: Any) -> Any:
     if said in ("default", "ignored"):
         return _signal.SIG_DFL if said == "default" else _signal.SIG_IGN
     return load(said)
+
+
+def _number(name: str) -> int:
+    return int(name) if name.isdigit() else numbers()[name]
 
 
 def numbers() -> dict[str, int]:

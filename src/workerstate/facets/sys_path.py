@@ -37,7 +37,7 @@ class SysPathFacet(Facet):
 
     def apply(self, settings: Mapping[str, Any]) -> None:
         """Put the path in place of the present one, keeping the observer's directories."""
-        if "path" in settings:
+        if "path" in settings and settings["path"] != self.capture().settings["path"]:
             own = [entry for entry in sys.path if entry in OWN_PATHS]
             sys.path[:] = own + [entry for entry in settings["path"] if entry not in OWN_PATHS]
         if "dont_write_bytecode" in settings:

@@ -1,7 +1,7 @@
 """The filters that decide which warnings are shown, in their order.
 
-A replaced ``showwarning`` or ``formatwarning`` is shown only (captureWarnings belongs to logging),
-as is a filter whose category can't be imported by name.
+A replaced ``showwarning`` or ``formatwarning`` is shown only (that of logging.captureWarnings, by
+the logging facet), as is a filter whose category can't be imported by name.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import _warnings
 
 from workerstate.facets import LibraryFacet
-from workerstate.fingerprint import Text, describe_value
-from workerstate.fingerprint.classes import module_namespace, name_of
+from workerstate.fingerprint import LONGEST, Text, describe_value
+from workerstate.fingerprint.classes import imported, module_namespace, name_of
 from workerstate.program import load, reference
 from workerstate.values import Captured
 
@@ -40,7 +40,7 @@ class WarningsFacet(LibraryFacet):
         for name in ("showwarning", "formatwarning"):
             function = namespace.get(name)
             original = namespace.get(f"_{name}_orig", function)
-            if function is not original:
+            if function is not original and function is not imported("logging", "_showwarning"):
                 observed[name] = Text(describe_value(function))
         return Captured({"filters": tuple(filters)}, observed)
 
@@ -55,6 +55,15 @@ class WarningsFacet(LibraryFacet):
         add = warnings._add_filter  # type: ignore[attr-defined]
         for entry in made:
             add(*entry, append=True)
+
+    def describe(self, key: str, value: object, *, values: bool = False) -> str:
+        """Say the first filters in words, and a hash of all."""
+        if key != "filters" or type(value) is not tuple:
+            return super().describe(key, value, values=values)
+        words = ", ".join(f"{entry[0]} {entry[2].rpartition(':')[2]}" for entry in value)
+        if len(words) > LONGEST:
+            words = words[: LONGEST - 1] + "…"
+        return f"{len(value)}: {words} {describe_value(value).rpartition(' ')[2]}"
 
 
 def current_filters() -> list[Any]:

@@ -10,7 +10,7 @@ What can't be looked into that way is named by its type, and the text says so.
 
 from __future__ import annotations
 
-from workerstate.fingerprint.brief import REDACTED, looks_secret
+from workerstate.fingerprint.brief import LONGEST, REDACTED, looks_secret
 from workerstate.fingerprint.texts import (
     NOT_READ,
     Fingerprint,
@@ -24,6 +24,7 @@ from workerstate.fingerprint.texts import (
 )
 
 __all__ = [
+    "LONGEST",
     "NOT_READ",
     "REDACTED",
     "Fingerprint",

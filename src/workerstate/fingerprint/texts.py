@@ -142,8 +142,8 @@ def _title_of_object(value: Any, kind: type) -> tuple[str, bool]:
         return f"{name}.{attributes_of(value).get('_name_')}", True
     if issubclass(kind, imported("logging", "Logger") or ()):
         return f"logger {attributes_of(value).get('name')}", True
-    array = imported("numpy", "ndarray")
-    if array is not None and issubclass(kind, array):
+    array: Any = imported("numpy", "ndarray") or ()
+    if issubclass(kind, array):
         shape = "x".join(map(str, array.shape.__get__(value)))
         return f"{name} {array.dtype.__get__(value).str} {shape or 'scalar'}", False
     return name, False
