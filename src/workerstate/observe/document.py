@@ -6,7 +6,7 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from workerstate.observe import findings, lineage, pools
+from workerstate.observe import lineage, pools
 from workerstate.observe.missing import not_observed
 from workerstate.observe.reading import read
 from workerstate.observe.states import States
@@ -67,11 +67,18 @@ def document(folder: str | Path) -> dict[str, Any]:
         "workers": workers,
         "helpers": [_helper(seen, p) for p in seen.recording.processes if _is_helper(seen, p)],
         "pools": pools.events(seen, call_numbers),
-        "findings": findings.find(seen, workers),
+        "findings": _findings(seen),
         "not_observed": not_observed(seen),
         "faults": [f for p in seen.recording.processes for f in p.faults],
         "recording": str(folder),
     }
+
+
+def _findings(seen: View) -> list[dict[str, Any]]:
+    # The rules look at documents, so they can't be imported before this module is.
+    from workerstate.observe import rules
+
+    return rules.find(seen)
 
 
 def _is_helper(seen: View, process: Process) -> bool:

@@ -5,9 +5,9 @@ interpreter below `workerstate run` pays for it. Three rules hold everywhere in 
 reaches the program, no frame of ours stands in the program's tracebacks, and every line is one
 ``os.write`` to a file opened for appending, so that a process killed at any moment leaves whole
 lines behind.
-"""
 
-from __future__ import annotations
+Even ``from __future__ import annotations`` would read a file, so annotations are quoted.
+"""
 
 import os
 import sys
@@ -48,11 +48,11 @@ values = False
 lost = 0
 
 _file = -1
-_identity: tuple[int, int] | None = None
+_identity: "tuple[int, int] | None" = None
 _path = ""
-_depth: dict[int, int] = {}
-_imports: list[str] = []
-_seams: ModuleType | None = None
+_depth: "dict[int, int]" = {}
+_imports: "list[str]" = []
+_seams: "ModuleType | None" = None
 _pause = 0
 _real_exit = os._exit
 
@@ -77,7 +77,7 @@ def quote(text: str) -> str:
 
 
 def encode(value: object) -> str:
-    """Give plain data as JSON; anything else as the name of its type."""
+    """Give plain data as JSON; anything else as text or as the name of its type."""
     kind = type(value)
     if value is None:
         return "null"
@@ -94,7 +94,7 @@ def encode(value: object) -> str:
         return "{" + ",".join(quote(str(k)) + ":" + encode(v) for k, v in pairs) + "}"
     if kind is list or kind is tuple:
         return "[" + ",".join(map(encode, value)) + "]"  # type: ignore[call-overload]
-    return quote(kind.__name__)
+    return quote(str(value) if isinstance(value, str) else kind.__name__)
 
 
 def write(line: str) -> None:
@@ -175,7 +175,7 @@ def how_started() -> str:
     return "exec"
 
 
-def seams() -> ModuleType | None:
+def seams() -> "ModuleType | None":
     """Load the second stage, once; None where that failed (which is then recorded)."""
     global _seams, _pause
     if _seams is None:
@@ -192,7 +192,7 @@ def seams() -> ModuleType | None:
     return _seams
 
 
-def quietly(function: Callable[..., Any], *arguments: object) -> Any:
+def quietly(function: "Callable[..., Any]", *arguments: object) -> "Any":
     """Call a function of ours; what it raises becomes a line of the recording."""
     global _pause
     _pause += 1

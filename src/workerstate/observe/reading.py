@@ -28,7 +28,7 @@ class Task:
     work: int | None = None
     items: int = 1
     size: int = 0
-    mark: int | None = None
+    mark: str | None = None
     carrier: str | None = None
     end: int | None = None
     micros: int | None = None
@@ -58,6 +58,9 @@ class Process:
     snapshots: list[Event] = field(default_factory=list)
     others: list[Event] = field(default_factory=list)
     faults: list[Event] = field(default_factory=list)
+    reads: list[Event] = field(default_factory=list)
+    live: list[Event] = field(default_factory=list)
+    draws: list[Event] = field(default_factory=list)
     exit: Event | None = None
     reaped: Event | None = None
     last: int = 0
@@ -189,7 +192,15 @@ def _take(process: Process, event: Event) -> None:
         process.others.append(event)
 
 
-_LISTS = {"call": "calls", "launch": "launches", "childexit": "child_exits", "fault": "faults"}
+_LISTS = {
+    "call": "calls",
+    "launch": "launches",
+    "childexit": "child_exits",
+    "fault": "faults",
+    "reads": "reads",
+    "live": "live",
+    "drew": "draws",
+}
 
 
 def _take_of_task(process: Process, event: Event) -> None:

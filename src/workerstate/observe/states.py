@@ -65,10 +65,13 @@ class States:
         return None
 
 
-def apply(texts: Texts, changed: dict[str, dict[str, str | None]]) -> Texts:
-    """Give ``texts`` with the changes made; None stands for a key that is gone."""
+def apply(texts: Texts, changed: dict[str, dict[str, str | None] | None]) -> Texts:
+    """Give ``texts`` with the changes made; None stands for a key or a facet that is gone."""
     out = dict(texts)
     for facet, keys in changed.items():
+        if keys is None:
+            out.pop(facet, None)
+            continue
         row = dict(out.get(facet, {}))
         for key, text in keys.items():
             if text is None:

@@ -8,7 +8,7 @@ names), ``workers.LOOPS`` for its worker's loop.
 
 from __future__ import annotations
 
-from workerstate.observe import state
+from workerstate.observe import hook, state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,6 +51,6 @@ def after_fork() -> None:
     tasks.forget()
     calls.forget()
     state.forget_children()
-    if not launches.take_pending():
+    if not launches.take_pending() and hook.how_started() != "forkserver":
         # A bare os.fork: nobody will tell us when its task begins.
         state.record_birth()

@@ -37,8 +37,14 @@ def enter(process: Any) -> None:
     """Look into the worker's loop: its queue, the calls it gets, the results it sends."""
     module = sys.modules[process._target.__module__]
     call_queue = process._args[0]
-    tasks.weight = weigh(call_queue, "_recv_bytes")
-    process._args = (QueueView(call_queue, tasks.settle), *process._args[1:])
+
+    def before() -> None:
+        # Not earlier: a queue that was forked makes this attribute anew after the fork.
+        if tasks.weight is None:
+            tasks.weight = weigh(call_queue, "_recv_bytes")
+        tasks.settle()
+
+    process._args = (QueueView(call_queue, before), *process._args[1:])
     _watch_call_item(module._CallItem)
     _watch_result_item(module._ResultItem)
 

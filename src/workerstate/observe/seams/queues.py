@@ -6,6 +6,7 @@ that an exception raised by the real queue passes no code of ours.
 
 from __future__ import annotations
 
+from workerstate.fingerprint import digest
 from workerstate.observe import hook
 
 TYPE_CHECKING = False
@@ -53,9 +54,9 @@ class Weight:
 
     def __init__(self) -> None:
         self.size = 0
-        self.mark: int | None = None
+        self.mark: str | None = None
 
-    def take(self) -> tuple[int, int | None]:
+    def take(self) -> tuple[int, str | None]:
         """Give size and mark of the message just received, once."""
         taken = self.size, self.mark
         self.size, self.mark = 0, None
@@ -77,7 +78,7 @@ def weigh(owner: Any, attribute: str) -> Weight:
         if weight.size >= LARGE:
             # Two messages that carry the same object agree in their middle.
             middle = weight.size // 2
-            weight.mark = hash(bytes(memoryview(message)[middle : middle + 4096]))
+            weight.mark = digest(bytes(memoryview(message)[middle : middle + 4096]))
         return message
 
     # No frame of ours may stand above the real one, so the pair is made of built-in iterators.

@@ -10,6 +10,7 @@ from time import perf_counter_ns, time_ns
 
 from workerstate.observe import hook, state
 from workerstate.observe.probe import Probe
+from workerstate.observe.reads import Reads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,12 +31,17 @@ _WRAPPERS = {
 _CHUNKERS = frozenset(("_process_chunk", "process_chunk"))
 _MAPPERS = frozenset(("mapstar", "starmapstar"))
 
+# After so many tasks it is known whether a worker draws from a generator it shares.
+_DRAWS = 2
+
 _count = 0
 _current: tuple[int, str, int] | None = None
 _ended: tuple[int, str, int] | None = None
 _unsent: int | None = None
 _probe = Probe()
 _born = False
+_read: set[str] = set()
+_unread: list[tuple[str, Any]] = []
 
 # The sizes of the messages that this worker's queue receives, where its backend shows them.
 weight: Weight | None = None
@@ -45,6 +51,8 @@ def forget() -> None:
     """In a forked child: none of the parent's tasks is ours."""
     global _count, _current, _ended, _unsent, _probe, _born, weight
     weight = None
+    _read.clear()
+    _unread.clear()
     _count, _current, _ended, _unsent, _probe, _born = 0, None, None, None, Probe(), False
 
 
@@ -64,9 +72,15 @@ def begin(function: str, items: int, work: object, called: object = None) -> Non
     if weight is not None:
         size, mark = weight.take()
         if mark is not None:
-            more += f',"bytes":{size},"mark":{mark},"carrier":{hook.encode(_carrier(called))}'
+            more += f',"bytes":{size},"mark":"{mark}","carrier":{hook.encode(_carrier(called))}'
     more = f'{{"ev":"begin","n":{_count},"fn":{hook.quote(function)}{more},"t":{time_ns()}}}'
     hook.write(more)
+    if function not in _read:
+        # Once for each function, after its first task: which names its code can read.
+        _read.add(function)
+        _unread.extend((function, each) for each in callables(called))
+        if state.locks_held():
+            write_reads()  # this task may never end
     _current = (_count, function, perf_counter_ns())
 
 
@@ -99,9 +113,44 @@ def settle() -> None:
     number, function, took = _ended
     _ended = None
     since, found = _probe.after(function, number, took)
+    write_reads()
+    if number <= _DRAWS:
+        state.record_draws()
     if found:
         rows = [[d.facet, d.key, d.before, d.after] for d in found]
         hook.emit("changes", n=number, since=since, list=rows)
+
+
+def write_reads() -> None:
+    """Write, once for each function that was called, which names its code can read."""
+    while _unread:
+        function, called = _unread.pop()
+        reads = Reads().follow(called)
+        hook.emit(
+            "reads",
+            fn=function,
+            libraries=sorted(reads.libraries),
+            globals=sorted(reads.globals),
+            attributes=sorted(reads.attributes)[:1000],
+            cut=reads.cut,
+        )
+
+
+def callables(called: object) -> list[Any]:
+    """Give the user's functions in what a backend was given to call."""
+    if called is None:
+        return []
+    called = unwrap(called)
+    batch = getattr(called, "items", None) if type(called).__name__ == "BatchedCalls" else None
+    if isinstance(batch, list):
+        return [unwrap(item[0]) for item in batch[:8]]
+    return [called]
+
+
+def leave() -> None:
+    """At the end of the worker: settle its last task, if it ever asked for one."""
+    if _born:
+        settle()
 
 
 def name(function: Any) -> str:

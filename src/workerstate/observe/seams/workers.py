@@ -78,8 +78,8 @@ def _enter(process: Any) -> bool:
         loop.enter(process)
         return False
     state.record_birth()
-    run = target if target is not None else type(process).run
-    tasks.begin(tasks.label(run), 1, None)
+    run = target if target is not None else process.run
+    tasks.begin(tasks.label(run), 1, None, run)
     return True
 
 
@@ -102,7 +102,9 @@ def _library(cls: type, home: str) -> str:
 def _leave(code: Any, plain: bool | None) -> None:
     if plain:
         tasks.end(code == 0)
+        tasks.write_reads()
+        state.record_draws()
     else:
-        tasks.settle()
+        tasks.leave()
     hook.flush_imports()
     hook.emit("exit", code=code)

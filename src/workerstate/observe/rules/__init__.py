@@ -1,0 +1,36 @@
+"""The findings: one small file for each family of rules, and the table of all.
+
+A rule looks at a recording and yields what it found; it says nothing where it can't be sure. The
+codes are stable: WS1xx birth, WS2xx life, WS3xx pools, WS4xx shipping, WS5xx fork.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from workerstate.observe.rules import birth, forks, forkserver, life, pools, shipping
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from workerstate.observe.document import View
+    from workerstate.observe.rules.rule import Rule
+
+FAMILIES = (birth, forkserver, life, pools, shipping, forks)
+RULES: dict[str, Rule] = {
+    rule.code: rule for rule in sorted((r for f in FAMILIES for r in f.RULES), key=lambda r: r.code)
+}
+
+
+def find(seen: View) -> list[dict[str, Any]]:
+    """Give all findings of a recording, by code."""
+    rows = []
+    for rule in RULES.values():
+        for finding in rule.check(rule, seen):
+            rows.append({name: getattr(finding, name) for name in finding._fields})
+    return rows
+
+
+def unknown_codes(codes: Iterable[str]) -> list[str]:
+    """Give those of ``codes`` that are neither a rule's code nor the beginning of one."""
+    return [code for code in codes if not any(known.startswith(code) for known in RULES)]

@@ -1,0 +1,144 @@
+"""WS2xx: what happened to workers, and what their tasks left behind for the next ones."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from workerstate.observe.document import running_task, status_of
+from workerstate.observe.rules.rule import Rule, count, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from workerstate.observe.document import View
+    from workerstate.observe.reading import Process
+    from workerstate.values import Finding
+
+_TERM = -15  # how a pool's owner ends its workers
+_GROWING = ("logging", "warnings", "sys_path", "threads")
+_MOVING = ("cwd.directory", "cwd.umask")
+
+
+def _check_died(rule: Rule, seen: View) -> Iterator[Finding]:
+    for number, process in enumerate(seen.workers, 1):
+        status, task = status_of(process), running_task(process)
+        if status is None or task is None or status in (0, _TERM):
+            continue
+        loop = (process.bootstrap or {}).get("loop")
+        if status > 0 and not loop:
+            continue  # a Process whose target raised has said so itself
+        ended = f"signal {-status}" if status < 0 else f"exit code {status}"
+        yield rule.finding(
+            f"worker {number} (pid {process.pid}) ended with {ended} while it ran {task.function}, "
+            f"its task {task.number}"
+        )
+
+
+def _check_initializer(rule: Rule, seen: View) -> Iterator[Finding]:
+    failed: dict[object, list[Process]] = {}
+    for process in seen.workers:
+        status = status_of(process)
+        boot = process.bootstrap or {}
+        if not boot.get("loop") or boot["loop"] == "opaque" or process.born or status is None:
+            continue
+        if status >= 0:
+            failed.setdefault((seen.origin(process).backend, process.ppid), []).append(process)
+    for (backend, _), workers in failed.items():  # type: ignore[misc]
+        again = ": the pool starts new ones again and again" if len(workers) > 4 else ""
+        yield rule.finding(
+            f"{count(len(workers), f'{backend} worker')} ended before asking for a task, as "
+            f"happens when the initializer raises{again}"
+        )
+
+
+def _check_accumulates(rule: Rule, seen: View) -> Iterator[Finding]:
+    found: dict[tuple[str, str, str], list[tuple[int, str]]] = {}
+    for number, process in enumerate(seen.workers, 1):
+        growths: dict[tuple[str, str, str], list[str]] = {}
+        for task in process.tasks:
+            for facet, key, before, after in task.changes:
+                if facet in _GROWING and key != "files" and _size(after) > _size(before):
+                    growths.setdefault((task.function, facet, key), []).append(after)
+        for key3, afters in growths.items():
+            if len(afters) > 1:
+                found.setdefault(key3, []).append((number, afters[-1]))
+    for (function, facet, key), workers in found.items():
+        number, last = max(workers, key=lambda each: _size(each[1]))
+        yield rule.finding(
+            f"{function} adds to {facet} {key} each time it runs; worker {number} ended with "
+            f"{_size(last)}: {last}"
+        )
+
+
+def _size(text: str | None) -> int:
+    """Tell how many things a text speaks of."""
+    if not text:
+        return 0
+    counted = re.match(r"(\d+)\b", text) or re.search(r"\bof (\d+)\b", text)
+    return int(counted.group(1)) if counted else len(text.split(", "))
+
+
+def _check_left(rule: Rule, seen: View) -> Iterator[Finding]:
+    found: dict[tuple[str, str], list[str]] = {}
+    for process in seen.workers:
+        for task in process.tasks:
+            for facet, key, _, _ in task.changes:
+                later = [each.function for each in process.tasks if each.number > task.number]
+                if f"{facet}.{key}" in _MOVING and later:
+                    found.setdefault((task.function, key), []).extend(later)
+    for (function, key), later in found.items():
+        yield rule.finding(
+            f"{function} changes the {_WORDS[key]} of its worker and leaves it so: "
+            f"{count(len(later), 'later task')} ran with it ({listed(later)})"
+        )
+
+
+_WORDS = {"directory": "current directory", "umask": "umask"}
+
+RULES = (
+    Rule(
+        "WS201",
+        "worker-died",
+        "A worker ended while it ran a task.",
+        "A pool says at best that a process ended; which task was running is not in its error, "
+        "and ProcessPoolExecutor and loky fail every other task with it.",
+        "Each worker writes a line before it runs a task; the exit status is what its parent saw.",
+        "Run that task alone to see it fail; SIGKILL without anybody's kill is most often the "
+        "kernel's out-of-memory killer (see 'memory last seen').",
+        _check_died,
+    ),
+    Rule(
+        "WS202",
+        "initializer-failed",
+        "Workers ended before they asked for their first task.",
+        "A failing initializer ends the worker. multiprocessing.Pool starts another one, for ever "
+        "(python/cpython#87472); executors report a broken pool without the cause.",
+        "A worker that ended by itself and never asked for a task has not got through its "
+        "initializer.",
+        "See the worker's traceback on stderr; make the initializer catch and report what it "
+        "can't do.",
+        _check_initializer,
+    ),
+    Rule(
+        "WS203",
+        "state-accumulates",
+        "A task adds to its worker's state each time it runs.",
+        "A worker is used again, and what a task leaves behind meets the next one: with k handlers "
+        "each record is written k times; filters, paths and threads pile up likewise.",
+        "The worker's state is read after its tasks; growth of the same kind by at least two "
+        "tasks of one function in one worker is reported.",
+        "Do it once per worker (in the pool's initializer=), or undo it at the end of the task.",
+        _check_accumulates,
+    ),
+    Rule(
+        "WS204",
+        "state-left-behind",
+        "A task changes the current directory or umask of its worker, and later tasks have it.",
+        "Both belong to the process, not to the task: relative paths of whatever runs next in "
+        "that worker point elsewhere, or nowhere when the directory is gone.",
+        "Current directory and umask are read after each task.",
+        "Use absolute paths, or restore it in a finally: (contextlib.chdir, since Python 3.11).",
+        _check_left,
+    ),
+)
