@@ -10,6 +10,7 @@ import sys
 from workerstate.fingerprint.classes import (
     FunctionType,
     Layout,
+    ModuleType,
     attributes_of,
     module_namespace,
     namespace_of,
@@ -20,9 +21,12 @@ from workerstate.fingerprint.walk import SCALARS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
 _MAIN = ("__main__", "__mp_main__")
+_TYPING = {"typing", "typing_extensions", "__future__"}
+_ALIASES = {"GenericAlias", "UnionType"}
 _foreign: set[str] = set()  # names of modules found not to be the program's
 _roots: list[str] = []
 
@@ -45,6 +49,32 @@ def user_modules() -> dict[str, dict[str, Any]]:
         elif name not in _MAIN:  # which may become another module
             _foreign.add(name)
     return found
+
+
+def program_names(module: str, namespace: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Give the names worth comparing: no dunders, modules and typing aliases."""
+    for name, value in list(namespace.items()):
+        if type(name) is not str or name.startswith("__") or is_scenery(value):
+            continue
+        yield name, value
+        if issubclass(type(value), type) and qualified(value) == (module, name):
+            for attribute, held in list(namespace_of(value).items()):
+                if not attribute.startswith("__") and not is_member(held):
+                    yield f"{name}.{attribute}", held
+
+
+def is_scenery(value: object) -> bool:
+    """Tell whether a global is a module or a name for type checkers, not state."""
+    kind = type(value)
+    if kind is type or kind is FunctionType or id(kind) in SCALARS:
+        return False
+    module, name = qualified(kind)
+    return issubclass(kind, ModuleType) or module in _TYPING or name in _ALIASES
+
+
+def is_member(held: object) -> bool:
+    """Tell whether a class attribute only describes slots or instances."""
+    return qualified(type(held))[1] in ("member_descriptor", "getset_descriptor")
 
 
 def _is_users(file: object) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workerstate.errors import FacetError
-from workerstate.facets import get, resolve
+from workerstate.facets import BUILTIN, get, resolve
 from workerstate.fingerprint import NOT_READ
 from workerstate.values import Captured, Difference, Snapshot
 
@@ -40,17 +40,22 @@ def take_snapshot(names: Iterable[str] | None = None) -> Snapshot:
 
 
 def apply_settings(settings: Mapping[str, Mapping[str, Any]]) -> None:
-    """Make this process match settings, given by facet; in the order of the facets' table.
+    """Make this process match settings, given by facet.
 
-    What is not named stays as it is (see ``Facet.apply``).
+    What is not named stays as it is (see ``Facet.apply``). The import path and the environment
+    come first, then the facets that import what they apply to, since an import can change
+    anything (numpy adds warning filters), then the others.
 
     Raises:
         UnknownFacetError: no facet has that name; nothing was changed.
         FacetError: a facet refused; those before it are applied.
     """
-    known = [facet for facet in resolve() if facet.name in settings]
-    names = {facet.name for facet in known}
-    for facet in [*known, *resolve(name for name in settings if name not in names)]:
+    facets = resolve(settings)
+    names = [*BUILTIN, *settings]
+    facets.sort(
+        key=lambda facet: (facet.phase != "exec", not facet.imports, names.index(facet.name))
+    )
+    for facet in facets:
         try:
             facet.apply(settings[facet.name])
         except FacetError:

@@ -40,6 +40,7 @@ class Facet:
             task, since a task or a thread sees its own copy.
         sparse: whether only what was set away from its default has a key, so that a key that is
             missing means the default.
+        imports: whether applying imports modules, and with them whatever those change.
 
     Implement:
         capture, and for what can be put back, apply.
@@ -52,6 +53,7 @@ class Facet:
     module: str | None = None
     phase: Phase = "start"
     sparse: bool = False
+    imports: bool = False
 
     def capture(self) -> Captured:
         """Read this process. Imports nothing, changes nothing, runs no code of the user's."""

@@ -25,6 +25,7 @@ class ContextvarsFacet(Facet):
     name = "contextvars"
     module = "_contextvars"
     phase = "task"
+    imports = True
 
     def capture(self) -> Captured:
         """Read the variables that are set and are globals of the program's modules."""

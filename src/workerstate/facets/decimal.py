@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+DEFAULT = "default."
 _FIELDS = ("prec", "rounding", "Emin", "Emax", "capitals", "clamp")
 
 
@@ -29,20 +30,20 @@ class DecimalFacet(LibraryFacet):
         default = imported("decimal", "DefaultContext")
         current = current_context() or default
         settings = _read(current)
-        settings.update({f"default.{name}": value for name, value in _read(default).items()})
+        settings.update({DEFAULT + name: value for name, value in _read(default).items()})
         return Captured(settings, {})
 
     def apply(self, settings: Mapping[str, Any]) -> None:
         """Set what differs; the calling thread's context is made only if something does."""
         import decimal
 
-        present = self.capture().settings
-        for key in sorted(settings):  # the default first: a context made here starts as its copy
-            if present.get(key) == settings[key]:
+        for key in sorted(settings, key=lambda key: not key.startswith(DEFAULT)):
+            # The default comes first: a context that is made here starts as its copy.
+            if self.capture().settings.get(key) == settings[key]:
                 continue
-            is_default = key.startswith("default.")
-            context = decimal.DefaultContext if is_default else decimal.getcontext()
-            _set(decimal, context, key.removeprefix("default."), settings[key])
+            default = key.startswith(DEFAULT)
+            context = decimal.DefaultContext if default else decimal.getcontext()
+            _set(context, key.removeprefix(DEFAULT), settings[key])
 
 
 def current_context() -> Any:
@@ -62,7 +63,7 @@ def _read(context: Any) -> dict[str, Any]:
     return state
 
 
-def _set(decimal: Any, context: Any, name: str, value: Any) -> None:
+def _set(context: Any, name: str, value: Any) -> None:
     if name != "traps":
         setattr(context, name, value)
         return

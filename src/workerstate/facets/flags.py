@@ -25,7 +25,6 @@ _NAMES = (
     "gil",
     "ignore_environment",
     "inspect",
-    "int_max_str_digits",
     "isolated",
     "no_site",
     "no_user_site",

@@ -33,6 +33,7 @@ class HooksFacet(LibraryFacet):
     """What runs when an exception is not caught, a value is displayed, and the like."""
 
     name = "hooks"
+    imports = True
 
     def capture(self) -> Captured:
         """Read the hooks that were replaced."""

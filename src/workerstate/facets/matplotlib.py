@@ -24,6 +24,7 @@ class MatplotlibFacet(LibraryFacet):
     name = "matplotlib"
     module = "matplotlib"
     sparse = True
+    imports = True
 
     def capture(self) -> Captured:
         """Read past rcParams' own methods: asking them for the backend would choose one."""
@@ -56,7 +57,11 @@ class MatplotlibFacet(LibraryFacet):
         for key, value in settings.items():
             if key in present and present[key] == value:
                 continue
-            if is_unset(value):
+            if is_unset(value) and key == "backend":
+                # Once chosen, rcParams would not let go of it.
+                default = dict.__getitem__(matplotlib.rcParamsDefault, key)
+                dict.__setitem__(matplotlib.rcParams, key, default)
+            elif is_unset(value):
                 matplotlib.rcParams[key] = matplotlib.rcParamsDefault[key]
             elif key == "axes.prop_cycle":
                 from cycler import cycler

@@ -10,10 +10,8 @@ import sys
 import time
 
 from workerstate.facets import Facet
-from workerstate.fingerprint import NOT_READ, Text, describe_value, looks_secret, ready
-from workerstate.fingerprint.classes import FunctionType, ModuleType, namespace_of, qualified
-from workerstate.fingerprint.walk import SCALARS
-from workerstate.program import load, user_modules
+from workerstate.fingerprint import NOT_READ, Text, describe_value, fingerprint, looks_secret, ready
+from workerstate.program import is_scenery, load, program_names, user_modules
 from workerstate.values import Captured
 
 TYPE_CHECKING = False
@@ -21,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
-_TYPING = {"typing", "typing_extensions", "__future__"}
-_ALIASES = {"GenericAlias", "UnionType"}
 MOST_NAMES = 2000
 MOST_SECONDS = 0.2  # for all names together
 
@@ -32,6 +28,7 @@ class ModulesFacet(Facet):
 
     name = "modules"
     phase = "task"
+    imports = True
 
     def capture(self) -> Captured:
         """Read the globals, within bounds: past those, a name stays, and says it was not read."""
@@ -49,7 +46,9 @@ class ModulesFacet(Facet):
         return Captured({}, observed)
 
     def declared(self, names: Iterable[str]) -> dict[str, Any]:
-        """Give the values of ``module:NAME``, and of all plain globals for ``module:*``.
+        """Give copies of the values of ``module:NAME``, and of all plain globals for ``module:*``.
+
+        A copy is what a pickle makes of a value; so this does run code of the program.
 
         Raises:
             FacetError: there is no such name, or its value can't be pickled.
@@ -60,50 +59,40 @@ class ModulesFacet(Facet):
         for name in names:
             try:
                 for key, value in _resolve(name):
-                    pickle.dumps(value)
-                    found[key] = value
+                    found[key] = pickle.loads(pickle.dumps(value))
             except Exception as error:
                 raise self.fail(f"capture of {name}", error) from error
         return found
 
     def apply(self, settings: Mapping[str, Any]) -> None:
-        """Set the declared names in their modules, importing these."""
+        """Set the declared names in their modules, importing these; equal values stay.
+
+        A list, dict or set changes in place, so that who imported it by name sees it too.
+        """
         for key, value in settings.items():
             module, _, path = key.partition(":")
             holder, _, name = path.rpartition(".")
             owner = load(f"{module}:{holder}") if holder else _module(module)
-            if vars(owner).get(name, settings) is not value:
-                setattr(owner, name, value)
+            put(owner, name, value)
 
     def describe(self, key: str, value: object, *, values: bool = False) -> str:
         """Say the value; that of a secret-looking name stays hidden."""
         return describe_value(value, values=values and not looks_secret(key.rpartition(".")[2]))
 
 
-def program_names(module: str, namespace: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Give the names worth comparing: no dunders, modules and typing aliases."""
-    for name, value in list(namespace.items()):
-        if type(name) is not str or name.startswith("__") or is_scenery(value):
-            continue
-        yield name, value
-        if issubclass(type(value), type) and qualified(value) == (module, name):
-            for attribute, held in list(namespace_of(value).items()):
-                if not attribute.startswith("__") and not is_member(held):
-                    yield f"{name}.{attribute}", held
-
-
-def is_scenery(value: object) -> bool:
-    """Tell whether a global is a module or a name for type checkers, not state."""
-    kind = type(value)
-    if kind is type or kind is FunctionType or id(kind) in SCALARS:
-        return False
-    module, name = qualified(kind)
-    return issubclass(kind, ModuleType) or module in _TYPING or name in _ALIASES
-
-
-def is_member(held: object) -> bool:
-    """Tell whether a class attribute only describes slots or instances."""
-    return qualified(type(held))[1] in ("member_descriptor", "getset_descriptor")
+def put(owner: Any, name: str, value: Any) -> None:
+    """Make an attribute equal to ``value``."""
+    present = vars(owner).get(name)
+    was, wanted = fingerprint(present), fingerprint(value)
+    if was.digest == wanted.digest and not (was.partial or wanted.partial):
+        return
+    if type(present) is type(value) and type(value) in (dict, set):
+        present.clear()
+        present.update(value)
+    elif type(present) is type(value) is list:
+        present[:] = value
+    else:
+        setattr(owner, name, value)
 
 
 def is_plain(value: object) -> bool:

@@ -32,6 +32,7 @@ class NativeThreadsFacet(LibraryFacet):
     """Keys are ``<interface>.<library>`` (``blas.openblas``), and the names of variables."""
 
     name = "native_threads"
+    imports = True
 
     def capture(self) -> Captured:
         """Read the number of threads of each library that is loaded."""

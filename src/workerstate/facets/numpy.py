@@ -25,6 +25,7 @@ class NumpyFacet(LibraryFacet):
     name = "numpy"
     module = "numpy"
     phase = "task"  # numpy 2 keeps errstate and print options per context
+    imports = True
 
     def capture(self) -> Captured:
         """Read the options, and the generator if there is one yet."""

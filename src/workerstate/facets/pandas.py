@@ -22,6 +22,7 @@ class PandasFacet(LibraryFacet):
     name = "pandas"
     module = "pandas"
     sparse = True
+    imports = True
 
     def capture(self) -> Captured:
         """Read the options from where pandas keeps them; deprecated ones would warn if asked."""

@@ -28,6 +28,7 @@ class SignalsFacet(LibraryFacet):
     """Each signal whose handler is not what a fresh interpreter has, and ``blocked``."""
 
     name = "signals"
+    imports = True
 
     def capture(self) -> Captured:
         """Read the handlers, and the blocked signals of the calling thread."""

@@ -18,6 +18,7 @@ class SklearnFacet(LibraryFacet):
     name = "sklearn"
     module = "sklearn"
     phase = "task"
+    imports = True
 
     def capture(self) -> Captured:
         """Read the configuration of the calling thread."""

@@ -21,6 +21,7 @@ class TorchFacet(LibraryFacet):
     name = "torch"
     module = "torch"
     phase = "task"  # grad mode belongs to the thread
+    imports = True
 
     def capture(self) -> Captured:
         """Read the switches; initialises no device."""

@@ -1,0 +1,5 @@
+"""A program's module that holds a context variable."""
+
+from contextvars import ContextVar
+
+VARIABLE = ContextVar("VARIABLE")
