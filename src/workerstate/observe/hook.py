@@ -46,6 +46,7 @@ folder = ""
 salt = b""
 values = False
 lost = 0
+how = ""  # what kind of process the interpreter was started as
 
 _file = -1
 _identity: "tuple[int, int] | None" = None
@@ -98,8 +99,7 @@ def encode(value: object) -> str:
 
 
 def write(line: str) -> None:
-    """Append one line to this process's journal; a line that can't be written is counted."""
-    global lost
+    """Append one line to this process's journal, after making sure that it still is that."""
     try:
         state = os.fstat(_file)
         # A program that closes all its files may have reopened the number for one of its own.
@@ -107,8 +107,14 @@ def write(line: str) -> None:
             _open(_path)
     except OSError:
         _open(_path)
+    append(line + "\n")
+
+
+def append(text: str) -> None:
+    """Append whole lines; what can't be written is counted."""
+    global lost
     try:
-        os.write(_file, (line + "\n").encode())
+        os.write(_file, text.encode())
     except OSError:
         lost += 1
 
@@ -157,7 +163,7 @@ def _new_journal() -> None:
     _open(_path)
 
 
-def how_started() -> str:
+def _how_started() -> str:
     """Tell from the interpreter's own arguments what kind of process this is."""
     arguments = sys.orig_argv[1:]
     joined = " ".join(arguments[:6])
@@ -251,9 +257,13 @@ def _record_imports() -> None:
 
 
 def _before_fork() -> None:
-    stage = seams()
-    if stage is not None:
-        quietly(stage.before_fork)
+    if _seams is not None and _seams.forks_worker():
+        quietly(_seams.before_fork)
+
+
+def _after_fork_in_parent() -> None:
+    if _seams is not None:
+        _seams.forked()
 
 
 def _after_fork() -> None:
@@ -267,8 +277,11 @@ def _after_fork() -> None:
     _depth.clear()
     lost = 0
     _new_journal()
-    emit("start", schema=SCHEMA, pid=os.getpid(), ppid=parent, how="fork")
-    if _seams is not None:
+    # A bare os.fork is a copy of its maker, about which nothing more is read: what runs in a
+    # forked process makes pages its own, which is what costs there.
+    worker = _seams is not None and _seams.forks_worker()
+    emit("start", schema=SCHEMA, pid=os.getpid(), ppid=parent, how="fork", copy=not worker)
+    if worker:
         quietly(_seams.after_fork)
 
 
@@ -292,19 +305,20 @@ def _simulate_cpus(count: int) -> None:
 
 def start() -> None:
     """Begin to observe this process, as the environment variable says."""
-    global folder, salt, values
+    global folder, salt, values, how
     # schema | salt in hex | 1 to keep values | simulated number of CPUs or 0 | folder
     schema, key, keep, cpus, folder = os.environ[VARIABLE].split("|", 4)
     if int(schema) != SCHEMA:
         return
     salt, values = bytes.fromhex(key), keep == "1"
+    how = _how_started()
     _new_journal()
     emit(
         "start",
         schema=SCHEMA,
         pid=os.getpid(),
         ppid=os.getppid(),
-        how=how_started(),
+        how=how,
         python=".".join(map(str, sys.version_info[:3])),
     )
     if int(cpus):
@@ -312,6 +326,10 @@ def start() -> None:
     os._exit = _exit  # type: ignore[assignment]
     _record_imports()
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
+        os.register_at_fork(
+            before=_before_fork,
+            after_in_child=_after_fork,
+            after_in_parent=_after_fork_in_parent,
+        )
     for name in WATCHED.intersection(sys.modules):
         _watch(name)

@@ -10,51 +10,95 @@ import os
 
 from workerstate import fingerprint
 from workerstate.observe import hook, live
+from workerstate.observe.look import look
 from workerstate.snapshot import compare_texts, take_snapshot, texts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from workerstate.values import Difference
+    from workerstate.values import Captured, Difference
 
     Texts = dict[str, dict[str, str]]
 
 # What a forked process has of its maker's live objects; None in one that was not forked.
-inherited: dict[str, list[object]] | None = None
+inherited: live.Found | None = None
 
-_last: Texts | None = None
-_source = [0, 0]  # who wrote _last: process id, number of its snapshot
+_captured: dict[str, Captured] = {}
+_texts: Texts = {}
+_written: Texts | None = None  # what the journal's last snapshot amounts to
+_source = [0, 0]  # who wrote that: process id, number of its snapshot
 _number = 0
+_look: tuple[object, ...] = ()
+_live: live.Found = {}
 
 fingerprint.set_salt(hook.salt)
 
 
 def read(names: Iterable[str] | None = None) -> Texts:
-    """Read this process, facet by facet."""
-    return texts(take_snapshot(names), values=hook.values)
+    """Read this process, facet by facet; only what is not as before is put into words again."""
+    snapshot = take_snapshot(names)
+    fresh = {n: c for n, c in snapshot.captured.items() if _captured.get(n) != c}
+    if names is None:
+        for name in snapshot.absent:
+            _captured.pop(name, None)
+            _texts.pop(name, None)
+    said = texts(snapshot.replace(captured=fresh), values=hook.values)
+    _captured.update(fresh)
+    _texts.update(said)
+    return dict(_texts)
 
 
 def record_parent() -> int:
     """Write what a worker started now would be compared with; give the snapshot's number."""
-    number = _record("snapshot")
-    if hook.how_started() == "forkserver":
-        _record_live()
+    global _look
+    number = _record("snapshot", read())
+    _look = look()
+    if hook.how == "forkserver":
+        _emit_live(live.objects())
     return number
 
 
-def record_birth() -> None:
-    """Write the state that this worker starts its first task with."""
-    _record("born")
+def before_fork() -> None:
+    """Write what a worker forked now starts from; it inherits what is read here."""
+    global _live
+    record_parent()
+    _live = live.objects()
+
+
+def record_birth(*, untouched: bool = False) -> None:
+    """Write the state that this worker starts its first task with.
+
+    ``untouched`` says that since its fork nothing of the program has run in it: what it has is
+    what its maker had just before, less the threads, and is not read again.
+    """
+    if untouched and inherited is not None and _written is not None and look() == _look:
+        _record("born", {**_written, "threads": _alone(_written.get("threads", {}))})
+    else:
+        _record("born", read())
     if inherited is not None:
-        _record_live()
+        _emit_live(inherited)
 
 
-def forget_children() -> None:
-    """In a forked child: its snapshots are numbered anew, on the basis of the parent's last."""
+def after_fork() -> None:
+    """In a forked child: its snapshots are numbered anew, on the basis of its maker's last."""
     global _number, inherited
     _number = 0
-    inherited = {}
+    inherited = _live
+
+
+def _alone(threads: dict[str, str]) -> dict[str, str]:
+    """Give the threads facet of a process that has just been forked: one thread is left."""
+    return {**{k: t for k, t in threads.items() if k != "names"}, "threads": "0"}
+
+
+def changes(names: Iterable[str] | None = None) -> list[Difference]:
+    """Tell what changed in those facets since they were last read, and remember their state."""
+    global _written
+    before = _written or {}
+    now = read(names)
+    _written = now
+    return compare_texts(before, now)
 
 
 def locks_held() -> bool:
@@ -69,37 +113,20 @@ def record_draws() -> None:
         hook.emit("drew", found=live.generators(names))
 
 
-def _record_live() -> None:
-    global inherited
-    found = live.objects()
+def _emit_live(found: live.Found) -> None:
     threads = live.thread_names()
     if found or threads:
         hook.emit("live", found=found, threads=threads, files=live.files(found))
-    if inherited is not None:
-        inherited = found
 
 
-def changes() -> list[Difference]:
-    """Tell what changed since the last time this process was read, and remember the new state."""
-    global _last
-    now = read()
-    if _last is None:
-        _last = now
-        return []
-    found = compare_texts(_last, now)
-    _last = now
-    return found
-
-
-def _record(event: str) -> int:
-    """Write a snapshot as the difference from the last one this process (or its parent) wrote."""
-    global _last, _number, _source
-    now = read()
-    base = list(_source) if _last is not None else None
+def _record(event: str, now: Texts) -> int:
+    """Write a snapshot as the difference from the last one this process (or its maker) wrote."""
+    global _written, _number, _source
+    base = list(_source) if _written is not None else None
     _number += 1
     hook.flush_imports()
-    hook.emit(event, n=_number, base=base, facets=_changed(_last or {}, now))
-    _last = now
+    hook.emit(event, n=_number, base=base, facets=_changed(_written or {}, now))
+    _written = now
     _source = [os.getpid(), _number]
     return _number
 
@@ -111,7 +138,8 @@ def _changed(before: Texts, after: Texts) -> dict[str, dict[str, str | None] | N
         old = before.get(facet)
         if old == row:
             continue
-        changed: dict[str, str | None] = {k: text for k, text in row.items() if text != (old or {}).get(k)}
-        changed.update((k, None) for k in old or () if k not in row)
+        old = old or {}
+        changed: dict[str, str | None] = {k: t for k, t in row.items() if t != old.get(k)}
+        changed.update((k, None) for k in old if k not in row)
         out[facet] = changed
     return out

@@ -73,6 +73,9 @@ def _births(document: dict[str, Any], console: Console) -> None:
         for row in worker["birth"]["differences"]:
             key = (row["facet"], row["key"], row["parent"], row["worker"])
             rows.setdefault(key, []).append(worker["number"])
+    usual = [key for key in rows if words.is_usual(key[0], key[1])]
+    for key in usual:
+        del rows[key]
     if not rows:
         return
     console.print("  differs from the parent at birth", style="dim")

@@ -60,8 +60,24 @@ def net_changes(tasks: list[dict[str, Any]]) -> list[str]:
     return [
         f"{key}: {shown(first[facet, key])} -> {shown(value)}"
         for (facet, key), value in last.items()
-        if value != first[facet, key]
+        if value != first[facet, key] and (facet, key) not in _USUAL
     ]
+
+
+# What no two processes have in common, and what a pool does to each of its workers.
+_USUAL = frozenset(
+    (
+        ("flags", "str_hash"),
+        ("hooks", "sys.stdin"),
+        ("modules", "imported"),
+        ("random", "state"),
+    )
+)
+
+
+def is_usual(facet: str, key: str) -> bool:
+    """Tell whether a difference between parent and worker says nothing of the program."""
+    return (facet, key) in _USUAL or facet == "threads"
 
 
 def shown(text: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from workerstate.observe.rules.forkserver import IMPORTED_ONCE, place
@@ -19,34 +20,42 @@ def _check_stream(rule: Rule, seen: View) -> Iterator[Finding]:
     """Find generators from which several workers drew the same numbers."""
     groups: dict[tuple[str, object, object], list[Process]] = {}
     for process in seen.workers:
-        if not process.live:
-            continue
-        for name, (kind, stream, position) in process.live[0]["found"].items():
-            if kind == "random generator" and _drew(process, name, stream, position):
-                groups.setdefault((name, stream, position), []).append(process)
-    for (name, _, _), workers in groups.items():
-        if len(workers) > 1:
-            path, line = place(workers[0], name)
+        if process.live:
+            for name, (kind, stream, position) in process.live[0]["found"].items():
+                if kind == "random generator":
+                    groups.setdefault((name, stream, position), []).append(process)
+    for (name, stream, position), workers in groups.items():
+        same = _drew_alike(workers, name, stream, position)
+        if len(same) > 1:
+            path, line = place(same[0], name)
             yield rule.finding(
-                f"{len(workers)} workers ({seen.origin(workers[0]).start_method}) began with the "
-                f"same state of {name} and drew from it: they got the same numbers",
+                f"{len(same)} workers ({seen.origin(same[0]).start_method}) began with the same "
+                f"state of {name} and drew from it: they got the same numbers",
                 path=path,
                 line=line,
             )
 
 
-def _drew(process: Process, name: str, stream: object, position: object) -> bool:
-    """Tell whether a worker drew from a generator as it had been born with it.
+def _drew_alike(
+    workers: list[Process], name: str, stream: object, position: object
+) -> list[Process]:
+    """Give the workers that drew from a generator as they had been born with it.
 
-    A generator whose stream is another afterwards was most likely seeded by the task.
+    A stream that is another one afterwards was seeded by the task, or went on to its next block;
+    in the latter case other workers are seen on that block too.
     """
-    for event in process.draws:
-        row = event["found"].get(name)
-        if row is None or row[1] != stream:
-            return False
-        if row[2] != position:
-            return True
-    return False
+    after: dict[str, list[tuple[object, object]]] = {}
+    for process in workers:
+        rows = [event["found"][name] for event in process.draws if name in event["found"]]
+        moved = [(row[1], row[2]) for row in rows if (row[1], row[2]) != (stream, position)]
+        if moved:
+            after[process.journal] = moved
+    streams = Counter(s for moved in after.values() for s in {s for s, _ in moved})
+    return [
+        process
+        for process in workers
+        if any(s == stream or streams[s] > 1 for s, _ in after.get(process.journal, ()))
+    ]
 
 
 def _check_locks(rule: Rule, seen: View) -> Iterator[Finding]:

@@ -8,7 +8,9 @@ names), ``workers.LOOPS`` for its worker's loop.
 
 from __future__ import annotations
 
+# All that a forked child needs is imported before the fork, once.
 from workerstate.observe import hook, state
+from workerstate.observe.seams import calls, launches, tasks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,18 +41,24 @@ def install(name: str, module: ModuleType) -> None:
     seam.install(module)
 
 
+def forks_worker() -> bool:
+    """Tell whether a library is forking a worker just now, or it is a bare os.fork."""
+    return launches.pending or hook.how == "forkserver"
+
+
 def before_fork() -> None:
-    """Take the parent's snapshot: what a forked worker starts from."""
-    state.record_parent()
+    """Take the parent's snapshot, which a worker starts from."""
+    state.before_fork()
+
+
+def forked() -> None:
+    """In the parent: the next fork may be a bare one."""
+    launches.pending = False
 
 
 def after_fork() -> None:
-    """Begin the record of a forked process."""
-    from workerstate.observe.seams import calls, launches, tasks
-
+    """Begin the record of a forked worker."""
+    launches.pending = False
     tasks.forget()
     calls.forget()
-    state.forget_children()
-    if not launches.take_pending() and hook.how_started() != "forkserver":
-        # A bare os.fork: nobody will tell us when its task begins.
-        state.record_birth()
+    state.after_fork()

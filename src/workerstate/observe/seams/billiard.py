@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 def enter(process: Any) -> None:
     """Look into the loop through the method it waits for jobs with."""
     worker = process._target
+    tasks.initialized = worker.initializer is not None
     real = worker._make_child_methods
     prepare = worker.prepare_result
 
@@ -46,5 +47,4 @@ def _begin(request: Any) -> None:
     if not request:
         return
     job, _, function, args, _ = request[1]
-    function, count = tasks.mapped(function, args)
-    tasks.begin(tasks.label(function), count, job, function)
+    tasks.begin(function, args, job)

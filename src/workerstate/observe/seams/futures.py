@@ -37,6 +37,7 @@ def enter(process: Any) -> None:
     """Look into the worker's loop: its queue, the calls it gets, the results it sends."""
     module = sys.modules[process._target.__module__]
     call_queue = process._args[0]
+    tasks.initialized = process._args[2] is not None
 
     def before() -> None:
         # Not earlier: a queue that was forked makes this attribute anew after the fork.
@@ -66,9 +67,7 @@ def _watch_call_item(cls: Any) -> None:
 
 
 def _begin(fields: dict[str, Any]) -> None:
-    function = fields["fn"]
-    count = tasks.items(function, fields["args"])
-    tasks.begin(tasks.label(function), count, fields["work_id"], function)
+    tasks.begin(fields["fn"], fields["args"], fields["work_id"])
 
 
 def _watch_result_item(cls: Any) -> None:

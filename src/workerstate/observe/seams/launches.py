@@ -25,8 +25,10 @@ POOLS = frozenset(
         "joblib.externals.loky.process_executor",
     )
 )
-_pending = False
+# Whether a library is about to fork a worker (the parent's next launch says what came of it).
+pending = False
 _NOT_OBSERVED_FLAGS = ("-S", "-I", "-E")
+_SHIM = os.path.join(os.path.dirname(hook.__file__), "shim")
 
 
 def install(module: ModuleType) -> None:
@@ -52,15 +54,9 @@ def install(module: ModuleType) -> None:
     cls.returncode = property(get, set_)
 
 
-def take_pending() -> bool:
-    """Tell whether a library is forking just now (else it is a bare os.fork), and forget it."""
-    global _pending
-    was, _pending = _pending, False
-    return was
-
-
 def _launching(popen: Any, frame: FrameType) -> None:
-    global _pending
+    global pending
+    pending = False
     found = frame.f_locals
     process = found.get("process_obj")
     if process is None:
@@ -70,7 +66,7 @@ def _launching(popen: Any, frame: FrameType) -> None:
     method = getattr(type(popen), "method", None) or type(popen).__module__
     if method == "fork":
         # The snapshot follows from the fork hook, nearer to the fork.
-        _pending = True
+        pending = True
         number = 0
     else:
         number = state.record_parent()
@@ -116,10 +112,13 @@ def unobserved(program: str, arguments: list[str], env: Any) -> str | None:
         for flag in _NOT_OBSERVED_FLAGS:
             if flag[1] in argument[1:] and not argument.startswith(("-W", "-X")):
                 return f"started with {flag}"
-    if env is not None and hook.VARIABLE not in env and hook.VARIABLE.encode() not in env:
-        return "started with an environment of its own (env=...)"
-    if env is None and hook.VARIABLE not in os.environ:
-        return "started after the program had emptied its environment"
+    own = env is not None
+    surroundings = os.environ if env is None else {os.fsdecode(k): v for k, v in env.items()}
+    if hook.VARIABLE not in surroundings:
+        what = "an environment of its own (env=...)" if own else "an emptied environment"
+        return f"started with {what}"
+    if _SHIM not in os.fsdecode(surroundings.get("PYTHONPATH", "")):
+        return "started with a PYTHONPATH of its own"
     return None
 
 

@@ -36,4 +36,4 @@ def _begin(function: Any) -> None:
     arguments = getattr(function, "args", None)
     if arguments and callable(arguments[0]):
         inner = arguments[0]
-    tasks.begin(tasks.label(inner), 1, None, inner)
+    tasks.begin(inner, (), None)

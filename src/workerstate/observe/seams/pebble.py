@@ -17,6 +17,7 @@ def enter(process: Any) -> None:
     module: Any = sys.modules[process._target.__module__]
     execute, fetch = module.process_execute, module.fetch_task
     depth = [0]
+    tasks.initialized = getattr(process._args[0], "initializer", None) is not None
 
     def process_execute(function: Any, *args: Any, **kwargs: Any) -> Any:
         # A chunk is executed by the same function as each of its items.
@@ -39,10 +40,7 @@ def enter(process: Any) -> None:
 
 
 def _begin(function: Any, args: Any) -> None:
-    count = tasks.items(function, args)
-    if getattr(function, "__name__", "") == "process_chunk" and len(args) > 1:
-        function, count = args[0], len(args[1])
-    tasks.begin(tasks.label(function), count, None, function)
+    tasks.begin(function, args, None)
 
 
 def _end(result: Any) -> None:

@@ -27,7 +27,8 @@ def install(module: ModuleType) -> None:
 
 def enter(process: Any) -> None:
     """Look into the worker's loop through its two queues."""
-    inqueue, outqueue = process._args[:2]
+    inqueue, outqueue, initializer = process._args[:3]
+    tasks.initialized = initializer is not None
     reader = getattr(inqueue, "_reader", None)
     tasks.weight = weigh(reader, "recv_bytes")
     process._args = (_Inbox(inqueue), _Outbox(outqueue), *process._args[2:])
@@ -65,8 +66,7 @@ def _begin(task: Any) -> None:
     if task is None:
         return
     job, _, function, args, _ = task
-    function, count = tasks.mapped(function, args)
-    tasks.begin(tasks.label(function), count, job, function)
+    tasks.begin(function, args, job)
 
 
 def _end(item: Any) -> None:

@@ -56,11 +56,11 @@ class Weight:
         self.size = 0
         self.mark: str | None = None
 
-    def take(self) -> tuple[int, str | None]:
-        """Give size and mark of the message just received, once."""
-        taken = self.size, self.mark
-        self.size, self.mark = 0, None
-        return taken
+    def said(self, carrier: str | None) -> str:
+        """Give the fields of a begin line for the message just received, once."""
+        size, mark = self.size, self.mark
+        self.mark = None
+        return f',"bytes":{size},"mark":"{mark}","carrier":{hook.encode(carrier)}'
 
 
 LARGE = 1 << 16

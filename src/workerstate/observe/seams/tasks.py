@@ -11,25 +11,13 @@ from time import perf_counter_ns, time_ns
 from workerstate.observe import hook, state
 from workerstate.observe.probe import Probe
 from workerstate.observe.reads import Reads
+from workerstate.observe.seams import names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from workerstate.observe.seams.queues import Weight
-
-# Wrappers that libraries put around the user's function: type name -> attribute that holds it.
-_WRAPPERS = {
-    "partial": "func",
-    "SafeFunction": "func",
-    "_TracebackCapturingWrapper": "func",
-    "_FuncWrapper": "function",
-    "CloudpickledObjectWrapper": "_obj",
-    "CloudpickledCallable": "_obj",
-}
-# Functions that libraries send in the user's place, whose first argument is the user's.
-_CHUNKERS = frozenset(("_process_chunk", "process_chunk"))
-_MAPPERS = frozenset(("mapstar", "starmapstar"))
 
 # After so many tasks it is known whether a worker draws from a generator it shares.
 _DRAWS = 2
@@ -40,6 +28,8 @@ _ended: tuple[int, str, int] | None = None
 _unsent: int | None = None
 _probe = Probe()
 _born = False
+# Whether a user's initializer runs in this worker before its first task.
+initialized = False
 _read: set[str] = set()
 _unread: list[tuple[str, Any]] = []
 
@@ -49,36 +39,36 @@ weight: Weight | None = None
 
 def forget() -> None:
     """In a forked child: none of the parent's tasks is ours."""
-    global _count, _current, _ended, _unsent, _probe, _born, weight
-    weight = None
+    global _count, _current, _ended, _unsent, _probe, _born, weight, initialized
+    weight, initialized = None, False
     _read.clear()
     _unread.clear()
     _count, _current, _ended, _unsent, _probe, _born = 0, None, None, None, Probe(), False
 
 
-def begin(function: str, items: int, work: object, called: object = None) -> None:
+def begin(called: Any, args: Any, work: object) -> None:
     """Write that a task begins.
 
-    Args: the user's function by name, how many items of the user's the task has, its number in
-    the pool (which tells the call), and what the backend was given to call.
+    Args: what the backend was given to call, with what, and the task's number in its pool
+    (which tells the call it belongs to).
     """
     global _count, _current, _unsent
     hook.flush_imports()
     _count += 1
     _unsent = None
+    function, items = names.said(called, args)
     more = f',"items":{items}' if items != 1 else ""
     if work is not None:
-        more += ',"work":' + hook.encode(work)
-    if weight is not None:
-        size, mark = weight.take()
-        if mark is not None:
-            more += f',"bytes":{size},"mark":"{mark}","carrier":{hook.encode(_carrier(called))}'
-    more = f'{{"ev":"begin","n":{_count},"fn":{hook.quote(function)}{more},"t":{time_ns()}}}'
-    hook.write(more)
+        more += f',"work":{work}'
+    if weight is not None and weight.mark is not None:
+        more += weight.said(names.carrier(called))
+    line = f'{{"ev":"begin","n":{_count},"fn":{hook.quote(function)}{more},"t":{time_ns()}}}\n'
+    # After a task's end line the journal was seen to be ours, so this one is not checked again.
+    hook.append(line)
     if function not in _read:
         # Once for each function, after its first task: which names its code can read.
         _read.add(function)
-        _unread.extend((function, each) for each in callables(called))
+        _unread.extend((function, each) for each in names.functions(called, args))
         if state.locks_held():
             write_reads()  # this task may never end
     _current = (_count, function, perf_counter_ns())
@@ -105,7 +95,7 @@ def settle() -> None:
     global _ended, _born
     if not _born:
         _born = True
-        state.record_birth()
+        state.record_birth(untouched=not initialized)
         _probe.start()
         return
     if _ended is None:
@@ -136,85 +126,7 @@ def write_reads() -> None:
         )
 
 
-def callables(called: object) -> list[Any]:
-    """Give the user's functions in what a backend was given to call."""
-    if called is None:
-        return []
-    called = unwrap(called)
-    batch = getattr(called, "items", None) if type(called).__name__ == "BatchedCalls" else None
-    if isinstance(batch, list):
-        return [unwrap(item[0]) for item in batch[:8]]
-    return [called]
-
-
 def leave() -> None:
     """At the end of the worker: settle its last task, if it ever asked for one."""
     if _born:
         settle()
-
-
-def name(function: Any) -> str:
-    """Say a function as ``module:qualname``, without calling anything of it."""
-    qualname = getattr(function, "__qualname__", None)
-    module = getattr(function, "__module__", None)
-    if not isinstance(qualname, str):
-        cls = type(function)
-        qualname, module = cls.__qualname__, cls.__module__
-    if module == "__mp_main__":
-        module = "__main__"
-    return f"{module or '?'}:{qualname}"
-
-
-def unwrap(function: Any) -> Any:
-    """Find the user's function below what libraries put around it."""
-    for _ in range(8):
-        attribute = _WRAPPERS.get(type(function).__name__)
-        inside = getattr(function, attribute, None) if attribute else None
-        if inside is None:
-            break
-        if type(function).__name__ == "partial" and _is_chunker(inside) and function.args:
-            inside = function.args[0]
-        function = inside
-    return function
-
-
-def _is_chunker(function: Any) -> bool:
-    return getattr(function, "__name__", "") in _CHUNKERS
-
-
-def label(function: Any) -> str:
-    """Name the user's function in whatever a backend calls."""
-    function = unwrap(function)
-    # joblib sends batches: objects with a list of (function, args, kwargs).
-    batch = getattr(function, "items", None) if type(function).__name__ == "BatchedCalls" else None
-    if isinstance(batch, list) and batch:
-        return ", ".join(dict.fromkeys(name(unwrap(item[0])) for item in batch[:8]))
-    return name(function)
-
-
-def _carrier(function: Any) -> str | None:
-    """Say what drags an object along with a task: a bound method or a partial."""
-    function = unwrap(function) if type(function).__name__ != "partial" else function
-    if type(function).__name__ == "partial" and not _is_chunker(function.func):
-        return "partial"
-    owner = getattr(unwrap(function), "__self__", None)
-    if owner is None or type(owner).__name__ == "module":
-        return None
-    return f"bound method of {type(owner).__qualname__}"
-
-
-def items(function: Any, args: Any) -> int:
-    """Tell how many of the user's calls one task makes."""
-    if type(function).__name__ == "BatchedCalls":
-        return len(function.items)
-    if type(function).__name__ == "partial" and _is_chunker(function.func) and args:
-        return len(args[0])
-    return 1
-
-
-def mapped(function: Any, args: Any) -> tuple[Any, int]:
-    """Give the user's function and the number of items of one task of a ``Pool``."""
-    if getattr(function, "__name__", "") in _MAPPERS and args:
-        return args[0][0], len(args[0][1])
-    inner = unwrap(function)
-    return function, items(inner, args)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from workerstate.observe import hook, state
-from workerstate.observe.seams import tasks
+from workerstate.observe.seams import names, tasks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,15 +71,15 @@ def _enter(process: Any) -> bool:
         method=getattr(process, "_start_method", None),
         library=_library(type(process), home),
         loop=file,
-        target=tasks.name(target) if target is not None else None,
+        target=names.name(target) if target is not None else None,
     )
     if file is not None:
         loop = __import__(f"workerstate.observe.seams.{file}", fromlist=["enter"])
         loop.enter(process)
         return False
-    state.record_birth()
+    state.record_birth(untouched=True)
     run = target if target is not None else process.run
-    tasks.begin(tasks.label(run), 1, None, run)
+    tasks.begin(run, (), None)
     return True
 
 

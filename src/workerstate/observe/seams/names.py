@@ -1,0 +1,115 @@
+"""The user's function in what a backend is given to call: its name, and how often it is called.
+
+Libraries wrap the function, send it as an argument of a function of their own, or put several
+calls into one task. The tables say where it is; nothing of it is called.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# Wrappers that libraries put around the user's function: type name -> attribute that holds it.
+WRAPPERS = {
+    "partial": "func",
+    "SafeFunction": "func",
+    "_TracebackCapturingWrapper": "func",
+    "_FuncWrapper": "function",
+    "CloudpickledObjectWrapper": "_obj",
+    "CloudpickledCallable": "_obj",
+}
+# Functions of libraries that call the user's function for each item of a chunk: how the two are
+# found in the task's arguments.
+_CHUNKERS = {
+    "mapstar": lambda args: (args[0][0], len(args[0][1])),
+    "starmapstar": lambda args: (args[0][0], len(args[0][1])),
+    "process_chunk": lambda args: (args[0], len(args[1])),
+}
+_MOST_KNOWN = 256
+
+_Function = type(lambda: None)
+_known: dict[Any, str] = {}
+
+
+def said(called: Any, args: Any) -> tuple[str, int]:
+    """Give the user's function by name, and how many calls of it the task makes."""
+    if type(called) is _Function:
+        label = _known.get(called)
+        if label is not None:
+            return label, 1
+        if called.__name__ not in _CHUNKERS:
+            label = name(called)
+            if len(_known) < _MOST_KNOWN and "<locals>" not in label:
+                _known[called] = label
+            return label, 1
+    called, count = _unpack(called, args)
+    batch = _batch(called)
+    if batch:
+        return ", ".join(dict.fromkeys(name(unwrap(item[0])) for item in batch[:8])), len(batch)
+    return name(unwrap(called)), count
+
+
+def functions(called: Any, args: Any) -> list[Any]:
+    """Give the user's functions themselves."""
+    called, _ = _unpack(called, args)
+    batch = _batch(unwrap(called))
+    return [unwrap(item[0]) for item in batch[:8]] if batch else [unwrap(called)]
+
+
+def carrier(called: Any) -> str | None:
+    """Say what drags an object along with each task: a bound method or a partial."""
+    if type(called).__name__ == "partial" and not _is_futures_chunk(called):
+        return "partial"
+    owner = getattr(unwrap(called), "__self__", None)
+    if owner is None or type(owner).__name__ == "module":
+        return None
+    return f"bound method of {type(owner).__qualname__}"
+
+
+def name(function: Any) -> str:
+    """Say a function as ``module:qualname``."""
+    qualname = getattr(function, "__qualname__", None)
+    module = getattr(function, "__module__", None)
+    if not isinstance(qualname, str):
+        cls = type(function)
+        qualname, module = cls.__qualname__, cls.__module__
+    if module == "__mp_main__":
+        module = "__main__"
+    return f"{module or '?'}:{qualname}"
+
+
+def unwrap(function: Any) -> Any:
+    """Find the user's function below what libraries put around it."""
+    for _ in range(8):
+        attribute = WRAPPERS.get(type(function).__name__)
+        inside = getattr(function, attribute, None) if attribute else None
+        if inside is None:
+            break
+        # concurrent.futures sends partial(_process_chunk, function).
+        function = function.args[0] if _is_futures_chunk(function) else inside
+    return function
+
+
+def _is_futures_chunk(called: Any) -> bool:
+    return (
+        type(called).__name__ == "partial"
+        and getattr(called.func, "__name__", "") == "_process_chunk"
+        and bool(called.args)
+    )
+
+
+def _unpack(called: Any, args: Any) -> tuple[Any, int]:
+    chunker = _CHUNKERS.get(getattr(called, "__name__", ""))
+    if chunker is not None and args:
+        return chunker(args)  # type: ignore[no-any-return,no-untyped-call]
+    if _is_futures_chunk(called) and args:
+        return called, len(args[0])
+    return called, 1
+
+
+def _batch(called: Any) -> list[Any]:
+    """Give the (function, args, kwargs) of joblib's batches."""
+    called = unwrap(called)
+    found = getattr(called, "items", None) if type(called).__name__ == "BatchedCalls" else None
+    return found if isinstance(found, list) else []
