@@ -53,11 +53,11 @@ NEW_CHANGES: list[tuple[dict[str, Any], str | None]] = [
 ]
 
 
-def walk(cpus: int, steps: list[dict[str, Any]], python: str = sys.executable) -> list[Any]:
+def walk(cpus: int, steps: list[dict[str, Any]], library: str = "joblib") -> list[Any]:
     """Run the steps in one program and give what was read at each call."""
     environ = {**os.environ, "EXECUTOR_FACTS": executor_facts.__file__}
     done = subprocess.run(
-        [python, str(PROGRAM), str(cpus), json.dumps(steps)],
+        [sys.executable, str(PROGRAM), library, str(cpus), json.dumps(steps)],
         env=environ,
         stdout=subprocess.PIPE,
         check=True,
@@ -67,13 +67,14 @@ def walk(cpus: int, steps: list[dict[str, Any]], python: str = sys.executable) -
     return [json.loads(line) for line in done.stdout.splitlines()][:-1]
 
 
-def check(line: dict[str, Any]) -> str:
+def check(line: dict[str, Any], *, asked: bool = False) -> str:
     """Compare prediction, identity and pids of one call; give the reason."""
     before = ExecutorFacts.from_record(line["before"])
     now = ExecutorFacts.from_record(line["now"])
     event, reason = explain(before, now)
     # joblib tells loky whether the arguments are the same; the rule must know by itself.
-    assert predict(before, now.replace(reuse="auto")) == event, (line, reason)
+    brought = now if asked else now.replace(reuse="auto")
+    assert predict(before, brought) == event, (line, reason)
     assert "not known" not in reason
     assert "unexpectedly" not in reason
     if not before.ended and "error" not in line:
@@ -128,3 +129,31 @@ def test_explains_every_other_cause(changes: list[tuple[dict[str, Any], str | No
     for line, words in zip(lines, calls, strict=True):
         reason = check(line)
         assert (words or "same n_jobs: same workers") in reason
+
+
+LOKY: list[tuple[dict[str, Any], str]] = [
+    ({"n_jobs": 3}, "n_jobs 2 -> 3: grown, the first 2 workers stay"),
+    ({"n_jobs": 3, "environ": {"OMP_NUM_THREADS": "3"}}, "same n_jobs: same workers"),
+    ({"n_jobs": 2}, "n_jobs 3 -> 2: shrunk, 2 of 3 workers stay"),
+    ({"n_jobs": 2, "options": {"timeout": 9}}, "timeout changed: 10 -> 9: new pool"),
+    ({"n_jobs": 2, "options": {"env": {"WHAT": "x"}}}, "WHAT unset -> x; timeout changed: 9 -> 10"),
+    ({"n_jobs": 2, "options": {"env": {"WHAT": "y"}}}, "WHAT x -> y: new pool"),
+    ({"n_jobs": 2, "options": {"reuse": True}}, "same n_jobs: same workers"),
+    ({"n_jobs": 2, "options": {"reuse": False}}, "the call asked for a new pool: new pool"),
+    ({"n_jobs": 2, "options": {"initializer": "first_setup"}}, "None -> __main__.first_setup"),
+    ({"n_jobs": 2, "action": "shutdown"}, ""),
+    ({"n_jobs": 2, "options": {"initializer": "first_setup"}}, "was shut down by the program"),
+    ({"n_jobs": 2, "options": {"initializer": "first_setup"}, "action": "die"}, "same n_jobs"),
+    ({"n_jobs": 2, "options": {"initializer": "first_setup"}}, "broken: TerminatedWorkerError"),
+]
+
+
+def test_explains_pools_of_loky_itself() -> None:
+    """Without joblib the number of processors decides nothing, and loky compares by itself."""
+    pytest.importorskip("loky")
+    steps = [{"n_jobs": 2}, *(step for step, _ in LOKY)]
+    lines = walk(8, steps, "loky")[1:]
+    reasons = [words for _, words in LOKY if words]
+    assert len(lines) == len(reasons)
+    for line, words in zip(lines, reasons, strict=True):
+        assert words in check(line, asked=True)

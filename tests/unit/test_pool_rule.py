@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from workerstate.observe.executor_facts import text_of
+from workerstate.observe.executor_facts import arguments_of, read_facts, text_of
 from workerstate.observe.pool_rule import THREAD_VARIABLES, ExecutorFacts, explain, predict
 
 
@@ -253,3 +254,36 @@ def test_texts_of_private_arguments_show_no_value() -> None:
     assert "hunter" not in text
     assert "31337" not in text
     assert text != text_of(("hunter3", 31337, ["deep hunter2"]), private=True)
+
+
+def executor(**more: Any) -> SimpleNamespace:
+    """Stand in for a reusable executor of loky 3.4, which has no queue_size."""
+    flags = SimpleNamespace(broken=None, shutdown=False, kill_workers=False)
+    given = {"executor_id": 7, "_max_workers": 3, "_flags": flags, "_processes": {1: 0, 2: 0}}
+    return SimpleNamespace(**{**given, "_executor_manager_thread": None, **more})
+
+
+def test_reads_an_executor_of_any_version() -> None:
+    """An executor without queue_size, before and after its first task."""
+    arguments = {"OMP_NUM_THREADS": "2", "initializer": setup, "initargs": ("hunter2", 31337)}
+    record = read_facts(executor(), root="loky", arguments=arguments, reuse=True)
+    facts = ExecutorFacts.from_record(record)
+    assert (facts.identity, facts.n_jobs, facts.queue_size) == ("loky:7", 3, None)
+    assert (facts.ended, facts.reuse) == (0, True)
+    assert facts.arguments["OMP_NUM_THREADS"] == "2"
+    assert "hunter2" not in facts.arguments["initargs"]
+    assert "31337" not in facts.arguments["initargs"]
+    started = executor(_executor_manager_thread=object(), queue_size=5)
+    record = read_facts(started, root="loky", arguments={})
+    assert (record["ended"], record["queue_size"], record["reuse"]) == (1, 5, "auto")
+
+
+def test_arguments_of_loky_are_those_it_compares() -> None:
+    """What a call leaves out counts with its default, and env with each of its names."""
+
+    class Reusable:
+        """Not joblib's subclass."""
+
+    plain = arguments_of(Reusable, {})
+    assert plain == arguments_of(Reusable, {"timeout": 10, "reuse": "auto", "kill_workers": True})
+    assert arguments_of(Reusable, {"env": {"A": "1"}}) == {**plain, "A": "1"}

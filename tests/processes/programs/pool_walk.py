@@ -1,7 +1,7 @@
-"""Run joblib (or loky) calls one after another, and tell of each what was read and what happened.
+"""Run joblib or loky calls one after another, and tell of each what was read and what happened.
 
-Arguments: the number of processors to simulate, then the steps as JSON. Prints one line of JSON
-per call of ``get_reusable_executor``. See ``test_pool_rule_on_joblib.py``.
+Arguments: ``joblib`` or ``loky``, the number of processors to simulate, the steps as JSON. Prints
+one line of JSON per call of ``get_reusable_executor``. See ``test_pool_rule_on_joblib.py``.
 """
 
 import importlib.util
@@ -10,13 +10,16 @@ import os
 import sys
 import time
 
-CPUS = int(sys.argv[1])
+LIBRARY, CPUS = sys.argv[1], int(sys.argv[2])
 os.cpu_count = lambda: CPUS
 os.sched_getaffinity = lambda pid: set(range(CPUS))
 
-import joblib  # noqa: E402
-import joblib.executor  # noqa: E402
-from joblib.externals import loky  # noqa: E402
+if LIBRARY == "joblib":
+    import joblib
+    import joblib.executor
+    from joblib.externals import loky
+else:
+    import loky
 
 
 def load_facts():
@@ -61,8 +64,7 @@ def watch():
 def read(executor, arguments, reuse="auto"):
     if executor is None:
         return None
-    root = "joblib.externals.loky"
-    return facts.read_facts(executor, root=root, arguments=arguments, reuse=reuse)
+    return facts.read_facts(executor, root=loky.__name__, arguments=arguments, reuse=reuse)
 
 
 def first_setup():
@@ -92,14 +94,23 @@ def call(step):
         options["initializer"] = NAMES[options["initializer"]]
     if "initargs" in options:
         options["initargs"] = tuple(options["initargs"])
-    work = [joblib.delayed(task)(step.get("action"))] * step["n_jobs"]
     try:
-        with joblib.parallel_config("loky", **step.get("config", {})):
-            joblib.Parallel(n_jobs=step["n_jobs"], **options)(work)
+        (call_joblib if LIBRARY == "joblib" else call_loky)(step, options)
     except Exception as error:
         log[-1]["error"] = type(error).__name__
-    executor = reusable._executor
-    log[-1]["pids_after"] = sorted(executor._processes)
+    log[-1]["pids_after"] = sorted(state["executor"]._processes)
+
+
+def call_joblib(step, options):
+    work = [joblib.delayed(task)(step.get("action"))] * step["n_jobs"]
+    with joblib.parallel_config("loky", **step.get("config", {})):
+        joblib.Parallel(n_jobs=step["n_jobs"], **options)(work)
+
+
+def call_loky(step, options):
+    executor = loky.get_reusable_executor(max_workers=step["n_jobs"], **options)
+    for future in [executor.submit(task, step.get("action")) for _ in range(step["n_jobs"])]:
+        future.result()
 
 
 def run(step):
@@ -115,8 +126,8 @@ def run(step):
 
 if __name__ == "__main__":
     watch()
-    for step in json.loads(sys.argv[2]):
+    for step in json.loads(sys.argv[3]):
         run(step)
     for line in log:
         print(json.dumps(line))
-    print(json.dumps({"versions": [joblib.__version__, loky.__version__]}))
+    print(json.dumps({"loky": loky.__version__}))
