@@ -61,6 +61,7 @@ class Process:
     reads: list[Event] = field(default_factory=list)
     live: list[Event] = field(default_factory=list)
     draws: list[Event] = field(default_factory=list)
+    connections: list[Event] = field(default_factory=list)
     exit: Event | None = None
     reaped: Event | None = None
     last: int = 0
@@ -200,6 +201,7 @@ _LISTS = {
     "reads": "reads",
     "live": "live",
     "drew": "draws",
+    "connections": "connections",
 }
 
 

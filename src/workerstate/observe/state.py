@@ -31,6 +31,7 @@ _source = [0, 0]  # who wrote that: process id, number of its snapshot
 _number = 0
 _look: tuple[object, ...] = ()
 _live: live.Found = {}
+_sockets: frozenset[int] = frozenset()
 
 fingerprint.set_salt(hook.salt)
 
@@ -61,9 +62,9 @@ def record_parent() -> int:
 
 def before_fork() -> None:
     """Write what a worker forked now starts from; it inherits what is read here."""
-    global _live
+    global _live, _sockets
     record_parent()
-    _live = live.objects()
+    _live, _sockets = live.objects(), live.open_sockets()
 
 
 def record_birth(*, untouched: bool = False) -> None:
@@ -104,6 +105,14 @@ def changes(names: Iterable[str] | None = None) -> list[Difference]:
 def locks_held() -> bool:
     """Tell whether a lock that this process was forked with is held by nobody who is here."""
     return any(row[0] == "lock" and row[2] for row in (inherited or {}).values())
+
+
+def record_connections(names: list[str]) -> None:
+    """Write which of those globals hold a connection that this process was forked with."""
+    if inherited is not None and _sockets:
+        found = live.connections(names, _sockets)
+        if found:
+            hook.emit("connections", found=found, files=live.files(dict.fromkeys(found, [])))
 
 
 def record_draws() -> None:

@@ -60,7 +60,7 @@ def net_changes(tasks: list[dict[str, Any]]) -> list[str]:
     return [
         f"{key}: {shown(first[facet, key])} -> {shown(value)}"
         for (facet, key), value in last.items()
-        if value != first[facet, key] and (facet, key) not in _USUAL
+        if value != first[facet, key] and not is_usual(facet, key)
     ]
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from workerstate.observe.rules.forkserver import IMPORTED_ONCE, place
-from workerstate.observe.rules.rule import Rule, listed
+from workerstate.observe.rules.rule import Rule, count, listed, where_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,6 +77,24 @@ def _check_locks(rule: Rule, seen: View) -> Iterator[Finding]:
         )
 
 
+def _check_connections(rule: Rule, seen: View) -> Iterator[Finding]:
+    found: dict[str, list[tuple[Process, str, str | None]]] = {}
+    for process in seen.workers:
+        for event in process.connections:
+            for name, what in event["found"].items():
+                path = event["files"].get(name.rpartition(".")[0])
+                found.setdefault(name, []).append((process, what, path))
+    for name, rows in found.items():
+        process, what, path = rows[0]
+        workers = len({row[0].journal for row in rows})
+        yield rule.finding(
+            f"{name} holds a {what} that was opened before the fork; {count(workers, 'worker')} "
+            "and the parent read from and write to the same one, and tasks use it",
+            path=path,
+            line=where_set(path, name.rpartition(".")[2]),
+        )
+
+
 def _threads(seen: View, process: Process) -> list[str]:
     texts = seen.states.at_launch(process, None, seen.origin(process).parent) or {}
     names = texts.get("threads", {}).get("names")
@@ -107,5 +125,16 @@ RULES = (
         "Start the workers before the threads, use spawn or forkserver, or make the lock anew "
         "in the worker (os.register_at_fork).",
         _check_locks,
+    ),
+    Rule(
+        "WS502",
+        "connection-shared",
+        "Workers use a network connection that was opened before they were forked.",
+        "fork copies the descriptor, not the connection: parent and workers send over the same "
+        "one and take each other's answers (psf/requests#4323, boto/botocore#1246).",
+        "After a worker's first task, what the globals that its code can read hold is followed, "
+        "and looked through for TCP connections that were open when it was forked.",
+        "Open it in each worker (the pool's initializer=), or close it before the pool is made.",
+        _check_connections,
     ),
 )

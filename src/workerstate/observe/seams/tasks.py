@@ -124,6 +124,7 @@ def write_reads() -> None:
             attributes=sorted(reads.attributes)[:1000],
             cut=reads.cut,
         )
+        state.record_connections(sorted(reads.globals))
 
 
 def leave() -> None:
