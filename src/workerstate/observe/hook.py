@@ -181,6 +181,14 @@ def _how_started() -> str:
     return "exec"
 
 
+def _library() -> "str | None":
+    """Name the installed library whose script this process runs, if that is what it runs."""
+    for argument in sys.orig_argv[1:]:
+        if argument.endswith(".py") and "-packages/" in argument:
+            return argument.rpartition("-packages/")[2].partition("/")[0]
+    return None
+
+
 def seams() -> "ModuleType | None":
     """Load the second stage, once; None where that failed (which is then recorded)."""
     global _seams, _pause
@@ -257,7 +265,7 @@ def _record_imports() -> None:
 
 
 def _before_fork() -> None:
-    if _seams is not None and _seams.forks_worker():
+    if _seams is not None and _seams.purpose_of_fork() == "worker":
         quietly(_seams.before_fork)
 
 
@@ -279,9 +287,9 @@ def _after_fork() -> None:
     _new_journal()
     # A bare os.fork is a copy of its maker, about which nothing more is read: what runs in a
     # forked process makes pages its own, which is what costs there.
-    worker = _seams is not None and _seams.forks_worker()
-    emit("start", schema=SCHEMA, pid=os.getpid(), ppid=parent, how="fork", copy=not worker)
-    if worker:
+    purpose = "copy" if _seams is None else _seams.purpose_of_fork()
+    emit("start", schema=SCHEMA, pid=os.getpid(), ppid=parent, how="fork", purpose=purpose)
+    if purpose == "worker":
         quietly(_seams.after_fork)
 
 
@@ -320,6 +328,7 @@ def start() -> None:
         ppid=os.getppid(),
         how=how,
         python=".".join(map(str, sys.version_info[:3])),
+        script_of=_library(),
     )
     if int(cpus):
         _simulate_cpus(int(cpus))

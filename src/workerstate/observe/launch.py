@@ -93,59 +93,87 @@ def observe(
         "pid": None,
     }
     _write_note(place, note)
-    try:
-        process = subprocess.Popen(
-            [interpreter, *(flags or []), *command],
-            env=surroundings,
-            stdout=stdout,
-            stderr=stderr,
-            # Descriptors that a supervisor handed us are meant for the program; ours are
-            # closed at exec.
-            close_fds=False,
-        )
-    except OSError as error:
-        raise UsageError(f"can't start {interpreter}: {error.strerror}") from error
-    note["pid"] = process.pid
-    _write_note(place, note)
-    watch = MemoryWatch(place)
-    try:
-        status = _wait(process, watch, timeout)
-    finally:
-        note.update(ended=time.time_ns(), exit=process.returncode, memory=watch.last)
+    with _HandOn() as hand_on:
+        try:
+            process = subprocess.Popen(
+                [interpreter, *(flags or []), *command],
+                env=surroundings,
+                stdout=stdout,
+                stderr=stderr,
+                # Descriptors that a supervisor handed us are meant for the program; ours are
+                # closed at exec.
+                close_fds=False,
+            )
+        except OSError as error:
+            raise UsageError(f"can't start {interpreter}: {error.strerror}") from error
+        hand_on.to(process)
+        note["pid"] = process.pid
         _write_note(place, note)
+        watch = MemoryWatch(place)
+        try:
+            status = _wait(process, watch, timeout)
+        finally:
+            note.update(ended=time.time_ns(), exit=process.returncode, memory=watch.last)
+            _write_note(place, note)
     return Run(status if status >= 0 else 128 - status, place)
 
 
 def _wait(process: subprocess.Popen[bytes], watch: MemoryWatch, timeout: float | None) -> int:
-    """Wait while handing on the signals that are meant for the program."""
-    handlers: dict[int, Any] = {}
-
-    def pass_on(number: int, frame: object) -> None:
-        process.send_signal(number)
-
-    try:
-        # The terminal sends Ctrl-C to the program as well: it decides what that means.
-        handlers[signal.SIGINT] = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        for name in _PASSED_ON:
-            number = getattr(signal, name, None)
-            if number is not None:
-                handlers[number] = signal.signal(number, pass_on)
-    except ValueError:
-        pass  # not the main thread: signals are the caller's affair
+    """Wait for the program, looking at the memory of its processes meanwhile."""
     deadline = None if timeout is None else time.monotonic() + timeout
-    try:
-        while True:
-            try:
-                return process.wait(watch.interval)
-            except subprocess.TimeoutExpired:
-                watch.look()
-            if deadline is not None and time.monotonic() > deadline:
-                process.kill()
-                process.wait()
-                raise subprocess.TimeoutExpired(process.args, timeout or 0.0)
-    finally:
-        for number, handler in handlers.items():
+    while True:
+        try:
+            return process.wait(watch.interval)
+        except subprocess.TimeoutExpired:
+            watch.look()
+        if deadline is not None and time.monotonic() > deadline:
+            process.kill()
+            process.wait()
+            raise subprocess.TimeoutExpired(process.args, timeout or 0.0)
+
+
+class _HandOn:
+    """Hands on to the program, from before it starts until it has ended, what is meant for it.
+
+    A handler of ours ends with the program's exec, so it starts with the caller's dispositions.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._early: list[int] = []
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> _HandOn:
+        try:
+            # The terminal sends Ctrl-C to the program as well: it decides what that means.
+            self._take(signal.SIGINT, lambda number, frame: None)
+            for name in _PASSED_ON:
+                if hasattr(signal, name):
+                    self._take(getattr(signal, name), self._pass_on)
+        except ValueError:
+            pass  # not the main thread: signals are the caller's affair
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def to(self, process: subprocess.Popen[bytes]) -> None:
+        """Name the program's process; it gets what came before it was there."""
+        self._process = process
+        for number in self._early:
+            process.send_signal(number)
+
+    def _take(self, number: int, handler: Any) -> None:
+        # What is ignored for us (nohup) is ignored for the program, which inherits that.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            self._before[number] = signal.signal(number, handler)
+
+    def _pass_on(self, number: int, frame: object) -> None:
+        if self._process is None:
+            self._early.append(number)
+        else:
+            self._process.send_signal(number)
 
 
 def new_folder(wanted: str | None) -> str:

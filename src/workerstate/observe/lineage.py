@@ -54,6 +54,8 @@ def _origin(recording: Recording, process: Process, taken: set[int]) -> Origin:
         return Origin(_PROGRAM_HELPERS[how], "multiprocessing", how, parent, launch)
     if target.startswith(_HELPER_TARGETS):
         role = "manager"
+    elif how == "exec" and process.script_of:
+        role = f"program of {process.script_of}"
     else:
         role = "worker"
     if how == "fork" and maker is not None and maker.how == "forkserver":

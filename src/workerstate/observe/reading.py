@@ -47,6 +47,8 @@ class Process:
     started: int
     journal: str
     python: str | None = None
+    purpose: str | None = None
+    script_of: str | None = None
     bootstrap: Event | None = None
     born: Event | None = None
     imports: list[list[Any]] = field(default_factory=list)
@@ -115,8 +117,10 @@ def read(folder: str | Path) -> Recording:
             f"this one reads {SCHEMA})"
         )
     processes = [process for path in journals if (process := _read_journal(path)) is not None]
+    # A fork that only leads to an exec (``preexec_fn``) is no process of its own.
+    processes = [process for process in processes if process.purpose != "exec"]
     processes.sort(key=lambda process: process.started)
-    recording = Recording(str(place), note, _merge(processes))
+    recording = Recording(str(place), note, processes)
     _reap(recording)
     return recording
 
@@ -153,7 +157,7 @@ def _read_journal(path: Path) -> Process | None:
                     continue
                 process = Process(
                     event["pid"], event["ppid"], event["how"], event["t"], path.name,
-                    event.get("python"),
+                    event.get("python"), event.get("purpose"), event.get("script_of"),
                 )  # fmt: skip
             _take(process, event)
         except (ValueError, KeyError, TypeError, IndexError):
@@ -217,24 +221,6 @@ def _take_of_task(process: Process, event: Event) -> None:
     else:
         task.changes.extend(event["list"])
         task.changes_since = event.get("since")
-
-
-def _merge(processes: list[Process]) -> list[Process]:
-    """Drop the fork that comes before an exec in the same process (``preexec_fn``)."""
-    kept: list[Process] = []
-    for process in processes:
-        before = next((p for p in reversed(kept) if p.pid == process.pid), None)
-        if (
-            before is not None
-            and before.how == "fork"
-            and process.how != "fork"
-            and before.exit is None
-            and not before.tasks
-            and before.bootstrap is None
-        ):
-            kept.remove(before)
-        kept.append(process)
-    return kept
 
 
 def _reap(recording: Recording) -> None:

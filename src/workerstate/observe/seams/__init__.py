@@ -41,9 +41,11 @@ def install(name: str, module: ModuleType) -> None:
     seam.install(module)
 
 
-def forks_worker() -> bool:
-    """Tell whether a library is forking a worker just now, or it is a bare os.fork."""
-    return launches.pending or hook.how == "forkserver"
+def purpose_of_fork() -> str:
+    """Say what a fork just now is for: a library's ``worker``, an ``exec``, or a mere ``copy``."""
+    if launches.pending or hook.how == "forkserver":
+        return "worker"
+    return "exec" if launches.execs else "copy"
 
 
 def before_fork() -> None:
@@ -53,7 +55,7 @@ def before_fork() -> None:
 
 def forked() -> None:
     """In the parent: the next fork may be a bare one."""
-    launches.pending = False
+    launches.pending = launches.execs = False
 
 
 def after_fork() -> None:

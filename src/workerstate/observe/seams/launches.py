@@ -89,6 +89,8 @@ def _pool(process: Any) -> int | None:
 
 def _launching_program(found: dict[str, Any]) -> None:
     """Note a subprocess: only whether it is a Python that will be observed, never its arguments."""
+    global execs
+    execs = found.get("preexec_fn") is not None
     arguments, env = found.get("args"), found.get("env")
     if isinstance(arguments, (str, bytes, os.PathLike)):
         arguments = [arguments]
