@@ -17,7 +17,7 @@ from workerstate.fingerprint.classes import (
     plain_module,
     qualified,
 )
-from workerstate.fingerprint.walk import SCALARS
+from workerstate.fingerprint.walk import is_scalar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def program_names(module: str, namespace: dict[str, Any]) -> Iterator[tuple[str,
 def is_scenery(value: object) -> bool:
     """Tell whether a global is a module or a name for type checkers, not state."""
     kind = type(value)
-    if kind is type or kind is FunctionType or id(kind) in SCALARS:
+    if kind is type or kind is FunctionType or is_scalar(value):
         return False
     module, name = qualified(kind)
     return issubclass(kind, ModuleType) or module in _TYPING or name in _ALIASES
@@ -118,7 +118,8 @@ def _held(module: str, name: str) -> object:
     for part in name.split("."):
         held = None if namespace is None else namespace.get(part)
         namespace = namespace_of(held) if issubclass(type(held), type) else None
-    return held.__func__ if type(held) in (staticmethod, classmethod) else held
+    wrapped = type(held) is staticmethod or type(held) is classmethod
+    return held.__func__ if wrapped else held
 
 
 def recipe(value: object) -> tuple[str, dict[str, Any] | None] | None:
@@ -135,8 +136,7 @@ def recipe(value: object) -> tuple[str, dict[str, Any] | None] | None:
     if named is None or layout.hidden or layout.slots:
         return None
     attributes = attributes_of(value)
-    plain = all(id(type(held)) in SCALARS for held in attributes.values())
-    return (named, dict(attributes)) if plain else None
+    return (named, dict(attributes)) if all(map(is_scalar, attributes.values())) else None
 
 
 def from_recipe(made: tuple[str, dict[str, Any] | None]) -> Any:

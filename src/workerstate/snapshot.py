@@ -119,8 +119,11 @@ def alike(before: str | None, after: str | None) -> bool:
         return True
     if before is None or after is None:
         return False
-    if before.endswith(NOT_READ) or after.endswith(NOT_READ):
-        kind = before.removesuffix(NOT_READ).rstrip(", ")
-        other = after.removesuffix(NOT_READ).rstrip(", ")
-        return kind.startswith(other) or other.startswith(kind)
-    return False
+    if NOT_READ in (before, after):
+        return True
+    unread = before.endswith(NOT_READ) or after.endswith(NOT_READ)
+    return unread and _title(before) == _title(after)
+
+
+def _title(text: str) -> str:
+    return text.removesuffix(f", {NOT_READ}").partition(" #")[0]

@@ -36,11 +36,14 @@ def run(name):
     from workerstate.values import UNSET
 
     prepare(name)
-    fresh, fresh_settings = now(), settings_of(name)
+    modules = set(sys.modules)
+    fresh = now()
+    imported = brought_in(modules)
+    fresh_settings = settings_of(name)
     set_state(name)
     modules = set(sys.modules)
     state = now()
-    seen["imports of a later snapshot"] = brought_in(modules)
+    seen["imports of a later snapshot"] = imported + brought_in(modules)
     settings = settings_of(name)
     seen["changed by the state"] = changed(fresh, state)
     seen["texts"] = state[name]

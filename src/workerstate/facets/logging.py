@@ -15,6 +15,7 @@ from workerstate.fingerprint.classes import (
     name_of,
     namespace_of,
 )
+from workerstate.fingerprint.walk import is_scalar
 from workerstate.program import from_recipe, load, recipe, reference
 from workerstate.values import Captured, is_unset
 
@@ -81,7 +82,7 @@ def _read_logger(name: str, logger: object, level: int, read: Any) -> None:
     state = attributes_of(logger)
     for attribute, fresh in FRESH.items():
         value = state.get(attribute)
-        if type(value) in (int, bool) and value != (level if attribute == "level" else fresh):
+        if is_scalar(value) and value != (level if attribute == "level" else fresh):
             read.settings[f"{name}.{attribute}"] = value
     if state.get("handlers"):
         said = ", ".join(_say_handler(handler) for handler in list(state["handlers"]))

@@ -8,14 +8,13 @@ from __future__ import annotations
 from workerstate.facets import LibraryFacet
 from workerstate.fingerprint import Text, describe_value, digest
 from workerstate.fingerprint.classes import imported
+from workerstate.fingerprint.walk import is_scalar
 from workerstate.values import Captured, is_unset
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
-
-_PLAIN = (int, str, bool, float, type(None), list, tuple)
 
 
 class MatplotlibFacet(LibraryFacet):
@@ -39,7 +38,7 @@ class MatplotlibFacet(LibraryFacet):
             default = fresh.get(key)
             if value is default:
                 continue
-            if type(value) in _PLAIN:
+            if is_scalar(value) or type(value) is list or type(value) is tuple:
                 if type(value) is not type(default) or digest(value) != digest(default):
                     settings[key] = value
             elif key == "axes.prop_cycle":

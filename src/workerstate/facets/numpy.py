@@ -9,14 +9,13 @@ from __future__ import annotations
 from workerstate.facets import LibraryFacet
 from workerstate.fingerprint import Text, describe_value, ready
 from workerstate.fingerprint.classes import imported
+from workerstate.fingerprint.walk import is_scalar
 from workerstate.values import Captured
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
-
-_PLAIN = (int, str, bool, float, type(None))
 
 
 class NumpyFacet(LibraryFacet):
@@ -34,7 +33,7 @@ class NumpyFacet(LibraryFacet):
         for kind, action in imported("numpy", "geterr")().items():
             settings[f"errstate.{kind}"] = action
         for option, value in imported("numpy", "get_printoptions")().items():
-            if type(value) in _PLAIN:
+            if is_scalar(value):
                 settings[f"print.{option}"] = value
             else:
                 observed[f"print.{option}"] = Text(describe_value(value))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from workerstate.facets import LibraryFacet
 from workerstate.fingerprint import Text, describe_value
 from workerstate.fingerprint.classes import imported
+from workerstate.fingerprint.walk import is_scalar
 from workerstate.values import Captured, is_unset
 
 TYPE_CHECKING = False
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 _CONFIG = "pandas._config.config"
-_PLAIN = (int, str, bool, float, type(None))
 
 
 class PandasFacet(LibraryFacet):
@@ -35,7 +35,7 @@ class PandasFacet(LibraryFacet):
             value = _value(imported(_CONFIG, "_global_config"), key)
             if value is option.defval:
                 continue
-            if type(value) not in _PLAIN:
+            if not is_scalar(value):
                 observed[key] = Text(describe_value(value))
             elif type(option.defval) is not type(value) or option.defval != value:
                 settings[key] = value

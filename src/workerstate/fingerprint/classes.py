@@ -31,6 +31,7 @@ _made_in_c = {
     id(kind)
     for kind in (type(str.join), type(str.__len__), type(dict.__dict__["fromkeys"]), GetSetType)
 }
+_gives_dict = {id(GetSetType), id(MemberType)}
 _own_of_every_class = {"__dict__", "__weakref__"}
 
 # Instance attributes that keep hash() of a string: another number in each process.
@@ -123,7 +124,7 @@ class Layout:
             if base is object:
                 continue
             own = namespace_of(base)
-            if self.namespace is None and type(own.get("__dict__")) is GetSetType:
+            if self.namespace is None and id(type(own.get("__dict__"))) in _gives_dict:
                 self.namespace = own["__dict__"].__get__
             if id(base) in known:
                 continue
@@ -163,7 +164,7 @@ def attributes_of(value: object) -> dict[str, Any]:
     """Give an instance's own dictionary, without asking the instance; empty if it has none."""
     for base in mro_of(type(value)):
         own: Any = namespace_of(base).get("__dict__")
-        if type(own) is GetSetType:
+        if id(type(own)) in _gives_dict:
             state = own.__get__(value)
             return state if type(state) is dict else {}
     return {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from _weakref import ref
 
 from workerstate.fingerprint.classes import plain_module
-from workerstate.fingerprint.walk import SCALARS, Walk
+from workerstate.fingerprint.walk import Walk, is_scalar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def known_function(value: Any) -> KnownFunction | None:
     known = _functions.get(id(value))
     if known is not None and known.holds_for(value, constants):
         return known
-    if not all(id(type(constant)) in SCALARS for constant in constants):
+    if not all(map(is_scalar, constants)):
         return None
 
     if len(_functions) > MOST_KEPT:

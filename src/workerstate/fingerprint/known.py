@@ -9,6 +9,7 @@ from __future__ import annotations
 import marshal
 
 from workerstate.fingerprint.classes import attributes_of, imported, name_of, qualified
+from workerstate.fingerprint.walk import LARGE, is_scalar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -114,6 +115,14 @@ def read_type_only(walk: Walk, value: Any) -> bytes:
     return walk.unread(type(value))
 
 
+def read_order(walk: Walk, value: Any) -> bytes:
+    """Read the order of an OrderedDict's keys, but not of the program's own: it would hash them."""
+    keys = list(dict.keys(value))
+    if len(keys) > LARGE or not all(map(is_scalar, keys)):
+        return walk.unread(type(value))
+    return walk.sequence("order", list(imported("collections", "OrderedDict").__iter__(value)))
+
+
 def read_cache(walk: Walk, value: Any) -> bytes:
     """Read how many results a function keeps (functools.lru_cache); those can't be seen."""
     info = imported("functools", "_lru_cache_wrapper").cache_info(value)
@@ -143,9 +152,7 @@ BASE_READERS: dict[Names, Reader] = {
     ("array", "array"): lambda walk, value: walk.several(
         "array", value.typecode, imported("array", "array").tobytes(value)
     ),
-    ("collections", "OrderedDict"): lambda walk, value: walk.sequence(
-        "order", list(imported("collections", "OrderedDict").__iter__(value))
-    ),
+    ("collections", "OrderedDict"): read_order,
     ("collections", "deque"): lambda walk, value: walk.sequence(
         "deque", list(imported("collections", "deque").__iter__(value))
     ),
@@ -170,6 +177,7 @@ FIELDS: dict[Names, tuple[str, ...]] = {
     ("datetime", "time"): _TIME,
     ("datetime", "timedelta"): ("days", "seconds", "microseconds"),
     ("datetime", "tzinfo"): (),
+    ("types", "SimpleNamespace"): (),
     ("functools", "partial"): ("func", "args", "keywords"),
     ("numpy.random._generator", "Generator"): ("bit_generator",),
     ("numpy.random._mt19937", "MT19937"): ("state",),

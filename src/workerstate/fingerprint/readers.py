@@ -31,7 +31,17 @@ if TYPE_CHECKING:
 
 def read_dict(walk: Walk, value: Any) -> bytes:
     """Read a dict, or what an instance of a subclass holds as a dict."""
-    return walk.mapping("dict", list(dict.items(value)))
+    return walk.unordered("dict", dict.__len__(value), dict.items(value))
+
+
+def read_set(walk: Walk, value: Any) -> bytes:
+    """Read a set, or what an instance of a subclass holds as a set."""
+    return walk.unordered("set", set.__len__(value), zip(set.__iter__(value)))
+
+
+def read_frozenset(walk: Walk, value: Any) -> bytes:
+    """Read a frozenset, or what an instance of a subclass holds as one."""
+    return walk.unordered("frozenset", frozenset.__len__(value), zip(frozenset.__iter__(value)))
 
 
 def read_method(walk: Walk, value: Any) -> bytes:
@@ -92,10 +102,10 @@ def read_unread(walk: Walk, value: object) -> bytes:
 # Builtin types by content, through their own methods, so that subclasses read alike.
 BASES: dict[type, Reader] = {
     dict: read_dict,
-    list: lambda walk, value: walk.sequence("list", list(list.__iter__(value))),
-    tuple: lambda walk, value: walk.sequence("tuple", tuple(tuple.__iter__(value))),
-    set: lambda walk, value: walk.unordered("set", list(set.__iter__(value))),
-    frozenset: lambda walk, value: walk.unordered("frozenset", list(frozenset.__iter__(value))),
+    list: lambda walk, value: walk.sequence("list", list.copy(value)),
+    tuple: lambda walk, value: walk.sequence("tuple", tuple.__getitem__(value, slice(None))),
+    set: read_set,
+    frozenset: read_frozenset,
     int: lambda walk, value: walk.token(int.__int__(value)),
     float: lambda walk, value: walk.token(float.__float__(value)),
     complex: lambda walk, value: walk.several(
@@ -197,7 +207,8 @@ def instance_reader(layout: Layout, bases: list[Reader]) -> Reader:
         tokens = [base(walk, value) for base in bases]
         state = None if layout.namespace is None else layout.namespace(value)
         if type(state) is dict:
-            tokens.append(walk.mapping("attributes", list(filter(_told, list(state.items())))))
+            told = list(filter(_told, list(state.items())))
+            tokens.append(walk.unordered("attributes", len(told), told))
         tokens.extend(walk.several("slot", name, held) for name, held in layout.filled(value))
         if layout.hidden and not tokens:
             return walk.unread(layout.cls)

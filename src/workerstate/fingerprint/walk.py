@@ -31,6 +31,11 @@ _blake2b: Any = None
 _readers: dict[int, tuple[type, Reader]] = {}
 
 
+def is_scalar(value: object) -> bool:
+    """Tell whether a value is a number, a string, bytes, None or an ellipsis, of no subclass."""
+    return id(type(value)) in SCALARS
+
+
 def hashed(raw: bytes, *, key: bytes = b"", size: int = 16) -> bytes:
     """Give the BLAKE2b hash of ``raw``; hashlib would bring OpenSSL into every worker."""
     global _blake2b
@@ -132,20 +137,13 @@ class Walk:
             return self.made(tag + " numbers", [marshal.dumps(list(items), 2)])
         return self.several(tag, *items)
 
-    def unordered(self, tag: str, items: list[Any]) -> bytes:
-        """Give one token for items that have no order; many are only counted."""
-        return self._sorted(tag, len(items), ((item,) for item in items))
-
-    def mapping(self, tag: str, pairs: list[tuple[object, object]]) -> bytes:
-        """Give one token for keys and values, whatever their order; many are only counted."""
-        return self._sorted(tag, len(pairs), pairs)
-
-    def _sorted(self, tag: str, size: int, groups: Iterable[tuple[object, ...]]) -> bytes:
+    def unordered(self, tag: str, size: int, groups: Iterable[tuple[object, ...]]) -> bytes:
+        """Give one token for items, or pairs, that have no order; many are only counted."""
         if size > LARGE:
             self.partial = True
             return self.named(f"{tag} of {size}")
         token = self.token
-        return self.made(tag, sorted([b"".join(map(token, group)) for group in groups]))
+        return self.made(tag, sorted([b"".join(map(token, group)) for group in list(groups)]))
 
 
 def _learn(kind: type) -> Reader:
