@@ -265,13 +265,13 @@ def _record_imports() -> None:
 
 
 def _before_fork() -> None:
-    if _seams is not None and _seams.purpose_of_fork() == "worker":
+    if _seams is not None and quietly(_seams.purpose_of_fork) == "worker":
         quietly(_seams.before_fork)
 
 
 def _after_fork_in_parent() -> None:
     if _seams is not None:
-        _seams.forked()
+        quietly(_seams.forked)
 
 
 def _after_fork() -> None:
@@ -287,7 +287,7 @@ def _after_fork() -> None:
     _new_journal()
     # A bare os.fork is a copy of its maker, about which nothing more is read: what runs in a
     # forked process makes pages its own, which is what costs there.
-    purpose = "copy" if _seams is None else _seams.purpose_of_fork()
+    purpose = "copy" if _seams is None else quietly(_seams.purpose_of_fork)
     emit("start", schema=SCHEMA, pid=os.getpid(), ppid=parent, how="fork", purpose=purpose)
     if purpose == "worker":
         quietly(_seams.after_fork)

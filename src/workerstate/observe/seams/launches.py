@@ -27,6 +27,8 @@ POOLS = frozenset(
 )
 # Whether a library is about to fork a worker (the parent's next launch says what came of it).
 pending = False
+# Whether subprocess is about to fork only to run the program's ``preexec_fn`` and exec.
+execs = False
 _NOT_OBSERVED_FLAGS = ("-S", "-I", "-E")
 _SHIM = os.path.join(os.path.dirname(hook.__file__), "shim")
 
@@ -60,7 +62,7 @@ def _launching(popen: Any, frame: FrameType) -> None:
     found = frame.f_locals
     process = found.get("process_obj")
     if process is None:
-        if type(popen).__module__ == "subprocess":
+        if "preexec_fn" in found:
             _launching_program(found)
         return
     method = getattr(type(popen), "method", None) or type(popen).__module__
