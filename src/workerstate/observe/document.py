@@ -15,7 +15,7 @@ from workerstate.snapshot import compare_texts
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workerstate.observe.lineage import Origin
+    from workerstate.observe.lineage import Calls, Origin
     from workerstate.observe.reading import Process, Recording, Task
 
 SCHEMA = 1
@@ -28,6 +28,7 @@ class View:
     recording: Recording
     origins: dict[str, Origin]
     states: States
+    calls: Calls
 
     def origin(self, process: Process) -> Origin:
         """Say where a process comes from."""
@@ -46,7 +47,9 @@ def view(folder: str | Path) -> View:
         RecordingError: there is no recording in ``folder``, or it can't be read.
     """
     recording = read(folder)
-    return View(recording, lineage.origins(recording), States(recording))
+    return View(
+        recording, lineage.origins(recording), States(recording), lineage.Calls(recording)
+    )
 
 
 def document(folder: str | Path) -> dict[str, Any]:
@@ -166,7 +169,7 @@ def differences(seen: View, process: Process) -> list[dict[str, Any]]:
 
 def _task(seen: View, process: Process, task: Task, calls: dict[Any, int]) -> dict[str, Any]:
     origin = seen.origin(process)
-    call = lineage.call_of(origin.parent, origin.pool, task.work, task.begin)
+    call = seen.calls.of(origin, task.work, task.begin)
     out = {
         "function": task.function,
         "call": calls.get(id(call)),

@@ -98,13 +98,21 @@ def _backend(process: Process, parent: Process | None, launch: Event | None, boo
     return str(boot.get("library") or "multiprocessing")
 
 
-def call_of(parent: Process | None, pool: int | None, work: int | None, moment: int) -> Any:
-    """Give the call that submitted task number ``work`` to a pool, or None where none is known."""
-    found = None
-    if parent is None or pool is None or work is None:
+class Calls:
+    """Finds the call that submitted a task: by the pool's mark and the task's number in it."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._by_pool: dict[tuple[str, int], list[Event]] = {}
+        for process in recording.processes:
+            for call in process.calls:
+                self._by_pool.setdefault((process.journal, call["pool"]), []).append(call)
+
+    def of(self, origin: Origin, work: int | None, moment: int) -> Event | None:
+        """Give the call, or None where the backend's calls are not seen."""
+        if origin.parent is None or origin.pool is None or work is None:
+            return None
+        for call in reversed(self._by_pool.get((origin.parent.journal, origin.pool), ())):
+            # A pool's mark may be used again by a later pool, whose first call comes later.
+            if call["first"] <= work and call["t"] <= moment:
+                return call
         return None
-    for call in parent.calls:
-        # A pool's mark may be used again by a later pool, whose first call comes later.
-        if call["pool"] == pool and call["first"] <= work and call["t"] <= moment:
-            found = call
-    return found

@@ -71,9 +71,11 @@ def record_birth(*, untouched: bool = False) -> None:
     """Write the state that this worker starts its first task with.
 
     ``untouched`` says that since its fork nothing of the program has run in it: what it has is
-    what its maker had just before, less the threads, and is not read again.
+    what its maker had just before, less the threads, and is not read again. A fork server's
+    worker is never that: it has the parent's directory, path and main module from its start.
     """
-    if untouched and inherited is not None and _written is not None and look() == _look:
+    copied = untouched and inherited is not None and hook.how != "forkserver"
+    if copied and _written is not None and look() == _look:
         _record("born", {**_written, "threads": _alone(_written.get("threads", {}))})
     else:
         _record("born", read())

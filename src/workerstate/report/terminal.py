@@ -68,25 +68,17 @@ def _workers(document: dict[str, Any], console: Console) -> None:
 
 def _births(document: dict[str, Any], console: Console) -> None:
     """Say what differs from the parent, once for all workers that share it."""
-    rows: dict[tuple[str, str, Any, Any], list[int]] = {}
-    for worker in document["workers"]:
-        for row in worker["birth"]["differences"]:
-            key = (row["facet"], row["key"], row["parent"], row["worker"])
-            rows.setdefault(key, []).append(worker["number"])
-    usual = [key for key in rows if words.is_usual(key[0], key[1])]
-    for key in usual:
-        del rows[key]
-    if not rows:
+    groups = words.grouped_differences(document["workers"])
+    if not groups:
         return
     console.print("  differs from the parent at birth", style="dim")
     total = len(document["workers"])
-    for (facet, key, parent, worker), numbers in list(rows.items())[:MANY]:
-        who = "all" if len(numbers) == total else ", ".join(map(str, numbers[:6]))
-        console.print(
-            f"    {facet} {key}: {words.shown(parent)} -> {words.shown(worker)}  (workers {who})",
-            markup=False,
-        )
-    _more(console, len(rows), "difference")
+    for facet, where, numbers, said in groups[:MANY]:
+        who = "all workers" if len(numbers) == total else f"worker {words.listed(numbers)}"
+        console.print(f"    {facet}, {where} ({who}): {'; '.join(said[:6])}", markup=False)
+        if len(said) > 6:
+            console.print(f"      and {len(said) - 6} more", style="dim")
+    _more(console, len(groups), "difference")
 
 
 def _pools(document: dict[str, Any], console: Console) -> None:

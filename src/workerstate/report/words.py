@@ -81,5 +81,51 @@ def is_usual(facet: str, key: str) -> bool:
 
 
 def shown(text: str | None) -> str:
-    """Say a value, or that there is none."""
-    return "(none)" if text is None else text
+    """Say a value, or that there is none; the same thing many times is said once."""
+    if text is None:
+        return "(none)"
+    parts = text.split(", ")
+    counts = Counter(parts)
+    if len(parts) > 2 and len(counts) < len(parts):
+        return ", ".join(f"{n} x {part}" if n > 1 else part for part, n in counts.items())
+    return text
+
+
+def listed(numbers: list[int]) -> str:
+    """Say a few numbers, and how many there are beyond."""
+    more = f" and {len(numbers) - 6} more" if len(numbers) > 6 else ""
+    return ", ".join(map(str, numbers[:6])) + more
+
+
+Group = tuple[str, str, list[int], list[str]]
+
+
+def grouped_differences(workers: list[dict[str, Any]]) -> list[Group]:
+    """Give facet, side, workers and texts of what is not as in the parent, what is alike together.
+
+    What no two processes have in common is left out, and so are definitions of the main module,
+    which a fresh worker may never import.
+    """
+    rows: dict[tuple[str, str, Any, Any], list[int]] = {}
+    for worker in workers:
+        for row in worker["birth"]["differences"]:
+            if not is_usual(row["facet"], row["key"]) and not _is_definition(row):
+                key = (row["facet"], row["key"], row["parent"], row["worker"])
+                rows.setdefault(key, []).append(worker["number"])
+    groups: dict[tuple[str, str, tuple[int, ...]], list[str]] = {}
+    for (facet, name, parent, child), numbers in rows.items():
+        if child is None:
+            where, said = "only in the parent", f"{name} ({shown(parent)})"
+        elif parent is None:
+            where, said = "only in the worker", f"{name} ({shown(child)})"
+        else:
+            where, said = "parent -> worker", f"{name} {shown(parent)} -> {shown(child)}"
+        groups.setdefault((facet, where, tuple(numbers)), []).append(said)
+    return [(facet, where, list(n), said) for (facet, where, n), said in groups.items()]
+
+
+def _is_definition(row: dict[str, Any]) -> bool:
+    text = row["parent"] or ""
+    return row["facet"] == "modules" and row["worker"] is None and text.startswith(
+        ("class ", "function ", "method ")
+    )  # fmt: skip

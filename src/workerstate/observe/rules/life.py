@@ -67,7 +67,7 @@ def _check_accumulates(rule: Rule, seen: View) -> Iterator[Finding]:
         number, last = max(workers, key=lambda each: _size(each[1]))
         yield rule.finding(
             f"{function} adds to {facet} {key} each time it runs; worker {number} ended with "
-            f"{_size(last)}: {last}"
+            f"{_size(last)} ({listed(last.split(', '))})"
         )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workerstate.observe.lineage import call_of
 from workerstate.observe.rules.rule import Rule, listed
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def _by_call(seen: View) -> dict[tuple[int, str | None, int | None], list[Proces
         if process.born is None or not origin.launch or not origin.launch.get("snapshot"):
             continue
         for task in process.tasks:
-            call = call_of(origin.parent, origin.pool, task.work, task.begin)
+            call = seen.calls.of(origin, task.work, task.begin)
             if call is not None:
                 workers = out.setdefault((call["n"], call["path"], call["line"]), [])
                 if process not in workers:
