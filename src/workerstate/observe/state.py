@@ -30,6 +30,9 @@ _written: Texts | None = None  # what the journal's last snapshot amounts to
 _source = [0, 0]  # who wrote that: process id, number of its snapshot
 _number = 0
 _look: tuple[object, ...] = ()
+# What Python makes anew in a forked process (the random module's seed), what a library's loop
+# does before it asks for a task, and the threads that are not copied.
+_BY_FORK = ("random", "hooks", "signals", "threads")
 _live: live.Found = {}
 _sockets: frozenset[int] = frozenset()
 
@@ -71,12 +74,12 @@ def record_birth(*, untouched: bool = False) -> None:
     """Write the state that this worker starts its first task with.
 
     ``untouched`` says that since its fork nothing of the program has run in it: what it has is
-    what its maker had just before, less the threads, and is not read again. A fork server's
+    what its maker had just before, and only what a fork changes is read again. A fork server's
     worker is never that: it has the parent's directory, path and main module from its start.
     """
     copied = untouched and inherited is not None and hook.how != "forkserver"
     if copied and _written is not None and look() == _look:
-        _record("born", {**_written, "threads": _alone(_written.get("threads", {}))})
+        _record("born", {**_written, **read(_BY_FORK)})
     else:
         _record("born", read())
     if inherited is not None:
@@ -88,11 +91,6 @@ def after_fork() -> None:
     global _number, inherited
     _number = 0
     inherited = _live
-
-
-def _alone(threads: dict[str, str]) -> dict[str, str]:
-    """Give the threads facet of a process that has just been forked: one thread is left."""
-    return {**{k: t for k, t in threads.items() if k != "names"}, "threads": "0"}
 
 
 def changes(names: Iterable[str] | None = None) -> list[Difference]:
