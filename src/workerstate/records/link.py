@@ -1,0 +1,297 @@
+"""The worker's end of its pipe: whole frames or nothing, and no waiting for a parent that has gone.
+
+A write of at most PIPE_BUF bytes is atomic (POSIX), so neither threads nor signal handlers nor an
+exception thrown out of ``send`` can tear a frame, and no lock is needed that a fork could catch
+held or a killed worker could keep.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import select
+import threading
+
+from workerstate.records import fallback
+from workerstate.records.rendezvous import RECORDS, Hello, knock
+from workerstate.records.wire import Encoder, chunks, notice, render
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable
+    from typing import Literal
+
+    from workerstate.records.rendezvous import Address
+
+    OnFull = Literal["block", "drop"]
+
+PIPE_BUF = select.PIPE_BUF
+_BROKEN = (errno.EPIPE, errno.ECONNRESET)
+_NOT_OPEN = errno.EBADF
+_write = os.write  # one look-up less per record
+
+
+class _End:
+    """A pipe's write end with what the other side has been told through it.
+
+    They are kept in one object since a thread that took the pipe of one and the call sites of
+    another would send records that the parent can't read.
+    """
+
+    __slots__ = ("abandoned", "dirty", "drops", "encoder", "fd", "identities", "telling")
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.encoder = Encoder()
+        self.identities = itertools.count()
+        # A byte per dropped record: append is atomic and += is not, in threads or signal handlers.
+        self.drops = bytearray()
+        self.abandoned: list[int] = []
+        self.dirty = False
+        self.telling = threading.Lock()
+
+
+class Link:
+    """One process's way to the parent's handlers; it connects again after a fork.
+
+    Attributes:
+        address: of the hub.
+        on_full: what ``send`` does while the parent doesn't keep up: ``"block"`` waits,
+            ``"drop"`` counts the record and lets the parent know how many there were.
+        pid: the process whose pipe this is.
+        gone: the parent takes no records any more; they go to stderr.
+    """
+
+    def __init__(self, address: Address, on_full: OnFull) -> None:
+        self.address = address
+        self.on_full = on_full
+        self.pid = os.getpid()
+        self.gone = False
+        self._used = False
+        self._at_exit = False
+        self._hub_pid = 0
+        self._lock = threading.RLock()
+        self._end = _End(-1)
+
+    def open(self) -> bool:
+        """Connect to the hub unless connected; False where nobody listens there any more."""
+        end = self._end
+        return end.fd >= 0 or self._reopen(end)
+
+    def send(self, record: logging.LogRecord, failed: Callable[[logging.LogRecord], None]) -> None:
+        """Put ``record`` into the pipe, or, where the parent has gone, onto stderr.
+
+        Where rendering its message raises, ``failed`` is called, inside that ``except`` block. What
+        a signal handler of the program throws meanwhile is passed on; nothing else is raised.
+        """
+        try:
+            text = render(record)
+        except Exception:
+            failed(record)
+            return
+        # The record holds the process id already; asking the kernel each time would cost more.
+        if record.process != self.pid and os.getpid() != self.pid:
+            self.forget()
+        end = self._end
+        frame, site = end.encoder.encode(record, text)
+        if end.dirty:
+            _tell(end)
+        try:
+            if len(frame) <= PIPE_BUF:
+                _write(end.fd, frame)
+            else:
+                self._write_chunks(end, frame)
+        except OSError as error:
+            self._retry(end, frame, record, text, error)
+            return
+        if site is not None:
+            end.encoder.remember(site)
+
+    def forget(self) -> None:
+        """Let go of a pipe that was inherited through fork; the next record opens an own one.
+
+        The parent sees a worker's end by the end of its pipe, so no other process may hold it.
+        """
+        end, self._end = self._end, _End(-1)
+        self.pid = os.getpid()
+        self._at_exit = False
+        self._lock = threading.RLock()
+        _close(end.fd)
+
+    def close(self) -> None:
+        """Close the pipe; what was sent still reaches the parent."""
+        end, self._end = self._end, _End(-1)
+        self.tell_drops(end)
+        self.gone = True
+        _close(end.fd)
+
+    def tell_drops(self, end: _End | None = None) -> None:
+        """Tell the parent about dropped records now, waiting a second at most for room."""
+        end = end or self._end
+        if end.dirty and end.fd >= 0 and not _tell(end):
+            _writable(end.fd, 1000)
+            _tell(end)
+
+    def _retry(
+        self, end: _End, frame: bytes, record: logging.LogRecord, text: str, error: OSError
+    ) -> None:
+        """Finish a ``send`` that met a full, a closed or a broken pipe."""
+        for _ in range(3):
+            if error.errno == errno.EAGAIN and self.on_full == "drop":
+                self._count_drop(end)
+                return
+            if error.errno == _NOT_OPEN:
+                if not self._reopen(end):
+                    break
+                end = self._end
+                frame, _ = end.encoder.encode(record, text)
+            elif error.errno in _BROKEN:
+                self.gone = True
+                break
+            elif error.errno != errno.EAGAIN:
+                raise error  # from a signal handler: a TimeoutError is an OSError too
+            try:
+                if len(frame) <= PIPE_BUF:
+                    self._put(end, frame)
+                else:
+                    self._write_chunks(end, frame)
+                return
+            except OSError as another:
+                error = another
+        fallback.write(record)
+
+    def _write_chunks(self, end: _End, frame: bytes) -> None:
+        identity = next(end.identities)
+        try:
+            for piece in chunks(frame, identity, PIPE_BUF):
+                self._put(end, piece)
+        except BaseException:
+            end.abandoned.append(identity)
+            end.dirty = True
+            raise
+
+    def _put(self, end: _End, piece: bytes) -> None:
+        while True:
+            try:
+                _write(end.fd, piece)
+                return
+            except BlockingIOError:
+                if self.on_full == "drop":
+                    raise
+            while not _writable(end.fd, 1000):
+                if self._hub_has_gone():
+                    raise BrokenPipeError(errno.EPIPE, "the hub has gone")
+
+    def _reopen(self, bad: _End) -> bool:
+        """Open a pipe in place of ``bad``, unless another thread has done so."""
+        with self._lock:
+            if self._end is not bad:
+                return self._end.fd >= 0
+            if self.gone:
+                return False
+            try:
+                fd, self._hub_pid = _open_pipe(self.address, again=self._used)
+            except (ConnectionError, FileNotFoundError, PermissionError):
+                self.gone = True
+                return False
+            except OSError:  # no descriptors left, say: the next record tries again
+                return False
+            if self._end is not bad:  # a signal handler logged and was first
+                _close(fd)
+                return True
+            self._used = True
+            self._end = _End(fd)
+            return True
+
+    def _hub_has_gone(self) -> bool:
+        """Tell whether nobody will ever read the pipe, though some process still holds it open.
+
+        Usually a parent that has gone breaks the pipe. Not so where its read end leaked into a
+        process that was forked without Python's hooks.
+        """
+        if not os.path.exists(self.address.path):
+            return True
+        if self._hub_pid:
+            try:
+                os.kill(self._hub_pid, 0)
+            except ProcessLookupError:
+                return True
+            except OSError:
+                pass
+        return False
+
+    def _count_drop(self, end: _End) -> None:
+        if not self._at_exit:
+            self._at_exit = True
+            fallback.at_exit(self.tell_drops)
+        end.drops.append(0)
+        end.dirty = True
+
+
+def _tell(end: _End) -> bool:
+    """Send the counts if there is room; a second caller, in a signal handler say, leaves it."""
+    if not end.telling.acquire(blocking=False):
+        return False
+    try:
+        dropped, abandoned = len(end.drops), tuple(end.abandoned[:64])
+        end.dirty = len(end.abandoned) > len(abandoned)
+        try:
+            _write(end.fd, notice(dropped, abandoned))
+        except OSError:
+            end.dirty = True
+            return False
+        del end.drops[:dropped]
+        del end.abandoned[: len(abandoned)]
+        return True
+    finally:
+        end.telling.release()
+
+
+def _open_pipe(address: Address, *, again: bool) -> tuple[int, int]:
+    """Make a pipe, hand its read end to the hub, and give the write end and the hub's pid."""
+    read_end, write_end = os.pipe()
+    try:
+        os.set_blocking(write_end, False)
+        hub_pid = knock(address, Hello(RECORDS, os.getpid(), again), read_end)
+        return _out_of_the_way(write_end), hub_pid
+    except BaseException:
+        _close(write_end)
+        raise
+    finally:
+        _close(read_end)
+
+
+def _out_of_the_way(fd: int) -> int:
+    """Move ``fd`` to a high number.
+
+    Programs that close all descriptors (daemons) and open a file would get the freed low number,
+    and frames would be written into that file. With a high one the write fails, and we connect
+    again.
+    """
+    import fcntl
+
+    try:
+        moved = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 200)
+    except OSError:  # the limit of open files is lower
+        return fd
+    os.close(fd)
+    return moved
+
+
+def _writable(fd: int, milliseconds: int) -> bool:
+    """Wait until a write makes progress or fails; False if the time is over."""
+    if fd < 0:
+        return True
+    waiter = select.poll()
+    waiter.register(fd, select.POLLOUT)
+    return bool(waiter.poll(milliseconds))
+
+
+def _close(fd: int) -> None:
+    if fd >= 0:
+        try:
+            os.close(fd)
+        except OSError:
+            pass
