@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workerstate.observe.rules.rule import Rule, functions, listed, script, where_set
 from workerstate.observe.document import differences
+from workerstate.observe.rules.rule import Rule, functions, listed, script, where_set
+from workerstate.snapshot import alike
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,16 +70,12 @@ def _check_settings(rule: Rule, seen: View) -> Iterator[Finding]:
 def _check_globals(rule: Rule, seen: View) -> Iterator[Finding]:
     found: dict[str, tuple[str | None, str | None, list[str]]] = {}
     for process in seen.workers:
-        # cloudpickle sends a function of __main__ by value, with the globals it names.
-        by_value = "__main__." if seen.origin(process).start_method == "loky" else "\0"
-        for row in differences(seen, process):
-            if row["key"].startswith(by_value):
-                continue
-            if row["facet"] == "modules" and _matters(row["key"], row["parent"], row["worker"]):
-                readers = [e["fn"] for e in process.reads if _reads(e, row["key"])]
+        for name, parent, worker in _globals(seen, process):
+            if _matters(name, parent, worker):
+                readers = [e["fn"] for e in process.reads if _reads(e, name)]
                 if readers:
-                    before = found.get(row["key"], (None, None, []))[2]
-                    found[row["key"]] = (row["parent"], row["worker"], before + readers)
+                    before = found.get(name, (None, None, []))[2]
+                    found[name] = (parent, worker, before + readers)
     for name, (parent, worker, readers) in found.items():
         module, _, rest = name.partition(".")
         path = script(seen) if module == "__main__" else None
@@ -89,6 +86,30 @@ def _check_globals(rule: Rule, seen: View) -> Iterator[Finding]:
             path=path,
             line=where_set(path, rest),
         )
+
+
+def _globals(seen: View, process: Process) -> Iterator[tuple[str, str | None, str | None]]:
+    """Give the globals that differ from the parent's: name, the parent's value, the worker's.
+
+    A module that a task brings in is imported after the birth: its globals are what they are then.
+    """
+    late = {
+        key: after
+        for task in process.tasks
+        for facet, key, before, after in reversed(task.changes)
+        if facet == "modules" and before is None
+    }
+    there = {*(seen.states.born(process) or {}).get("modules", {}), *late}
+    modules = {name.rpartition(".")[0] for name in there}
+    # cloudpickle sends a function of __main__ by value, with the globals it names.
+    by_value = seen.origin(process).start_method == "loky"
+    for row in differences(seen, process):
+        name, parent, worker = row["key"], row["parent"], row["worker"] or late.get(row["key"])
+        if row["facet"] != "modules" or (by_value and name.startswith("__main__.")):
+            continue
+        known = any(name.startswith(module + ".") for module in modules)
+        if known and not alike(parent, worker):
+            yield name, parent, worker
 
 
 def _matters(key: str, parent: str | None, worker: str | None) -> bool:
