@@ -36,6 +36,32 @@ OBSERVED = {
     "native_threads": {"native_threads OMP_NUM_THREADS", "environ OMP_NUM_THREADS"},
     "contextvars": {"contextvars facet_variable:VARIABLE"},
 }
+# Keys that must show, of those that the states in facet_states.py change.
+SHOWN = {
+    "logging": "root.level app.db.propagate app.db.filters app.web.disabled logging:disable "
+    "logging:captureWarnings root.handlers app.odd.filters",
+    "warnings": "filters",
+    "environ": "STATE_TOKEN STATE_URL STATE_MODE",
+    "cwd": "directory umask",
+    "sys_path": "path dont_write_bytecode",
+    "flags": "",
+    "random": "state",
+    "numpy": "errstate.over errstate.divide print.precision print.linewidth bufsize",
+    "decimal": "prec rounding default.traps default.Emax",
+    "locale": "LC_COLLATE timezone",
+    "contextvars": "facet_variable:VARIABLE",
+    "signals": "SIGUSR1 SIGUSR2 SIGPIPE blocked",
+    "limits": "recursion_limit switch_interval gc_threshold gc_enabled socket_timeout",
+    "hooks": "sys.excepthook threading.excepthook sys.displayhook",
+    "threads": "threads names",
+    "modules": "facet_states.OPTIONS facet_states.Config.RATE facet_states.API_KEY",
+    "pandas": "display.max_rows display.max_colwidth display.float_format",
+    "sklearn": "assume_finite transform_output",
+    "torch": "num_threads default_dtype grad_enabled deterministic_algorithms "
+    "deterministic_warn_only cudnn.benchmark",
+    "matplotlib": "backend lines.linewidth axes.prop_cycle savefig.bbox",
+    "native_threads": "OMP_NUM_THREADS",
+}
 NOT_CARRIED = {"flags", "random", "threads"}
 # A facet that applies another's settings as well, since its own are only good with them.
 TOGETHER = {"locale": {"environ TZ"}}
@@ -94,6 +120,7 @@ def test_shows_its_state_and_no_other(name):
     """A change of a facet's state shows in that facet, and in no other one."""
     changes = set(seen(name)["changed by the state"])
     own = {change for change in changes if change.startswith(f"{name} ")}
+    assert {change.partition(" ")[2] for change in own} >= set(SHOWN[name].split())
     assert own or name == "flags"
     assert changes - own <= OBSERVED.get(name, set()) | TOGETHER.get(name, set())
 

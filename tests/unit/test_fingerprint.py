@@ -8,6 +8,7 @@ import decimal
 import enum
 import fractions
 import functools
+import gc
 import io
 import json
 import logging
@@ -473,17 +474,18 @@ def test_what_was_looked_at_can_be_collected():
         def inner(a=1):
             return Local
 
-        for value in (Local, Local(), inner, Local().method):
+        def lone(a=1):
+            return a
+
+        values = [Local, Local(), inner, lone, Local().method]
+        for value in values:
             describe_value(value)
             ready(value)
-        return weakref.ref(Local), weakref.ref(inner)
+        return [weakref.ref(value) for value in (Local, inner, lone)]
 
-    cls, inner = make()
-    import gc
-
+    references = make()
     gc.collect()
-    assert cls() is None
-    assert inner() is None
+    assert [reference() for reference in references] == [None, None, None]
 
 
 def test_a_function_that_changed_has_another_text():
@@ -642,7 +644,7 @@ def test_numpy_arrays_by_dtype_shape_and_content():
     ]
     assert len({describe_value(value) for value in other}) == len(other)
     assert describe_value(array.reshape(3, 4)).startswith("numpy.ndarray <f8 3x4 #")
-    large = numpy.zeros(10**7)
+    large = numpy.zeros(3 * 10**7)
     start = time.perf_counter()
     assert describe_value(large).endswith("in part")
     assert time.perf_counter() - start < 0.1
