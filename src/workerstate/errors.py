@@ -6,6 +6,10 @@ pickling with its message.
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 class WorkerstateError(Exception):
     """The base of all errors that workerstate raises; its text says what, where and what to do."""
@@ -37,6 +41,96 @@ class UnknownFacetError(WorkerstateError, ValueError):
         near = nearest(name, known)
         hint = f"; did you mean {near!r}?" if near else ""
         return f"unknown facet {name!r}{hint} Known: {', '.join(sorted(known))}"
+
+
+class SpecError(WorkerstateError, ValueError):
+    """A declaration can't be honoured; raised in the parent, before any worker starts.
+
+    The text says what is wrong, where, and what to do.
+    """
+
+
+class BackendUnavailableError(WorkerstateError, ImportError):
+    """A backend's library is not installed.
+
+    Args: the library, and the extra of this package that brings it.
+    """
+
+    def __str__(self) -> str:
+        if len(self.args) != 2:
+            return super().__str__()
+        library, extra = self.args
+        return f"{library!r} is not installed; install it with: pip install workerstate[{extra}]"
+
+
+class NoTaskError(WorkerstateError, LookupError):
+    """Something was asked for that only a task, or a worker, of a spec has; the text says what."""
+
+
+class WorkerTracebackError(WorkerstateError):
+    """The worker's traceback, as the text that it would have printed."""
+
+    def __str__(self) -> str:
+        return "\n" + "".join(self.args)
+
+
+class WorkerStartError(WorkerstateError, RuntimeError):
+    """A worker could not be made to start as declared, and runs no task.
+
+    The worker's own exception is the cause, with its traceback as text below it.
+
+    Args: the worker's number, its process id, what it was about to do, its exception in words,
+    the traceback, and the exception pickled (None where it can't be).
+    """
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+        if len(args) == 6:
+            _set_cause(self, _revive(args[5], str(args[4])))
+
+    def __str__(self) -> str:
+        if len(self.args) != 6:
+            return super().__str__()
+        number, pid, step, reason, _, _ = self.args
+        return (
+            f"worker {number} (pid {pid}) could not start: {step}: {reason}. No task runs in it."
+        )
+
+    # Executors set the cause of what a task raised to the traceback in the worker, which here is
+    # less than the cause that this error brings.
+    @property
+    def __cause__(self) -> BaseException | None:
+        """The worker's own exception."""
+        cause: BaseException | None = _CAUSE.__get__(self)
+        return cause
+
+    @__cause__.setter
+    def __cause__(self, value: BaseException | None) -> None:
+        if _CAUSE.__get__(self) is None:
+            _set_cause(self, value)
+
+
+_CAUSE: Any = vars(BaseException)["__cause__"]
+
+
+def _set_cause(error: BaseException, cause: BaseException | None) -> None:
+    _CAUSE.__set__(error, cause)
+
+
+def _revive(pickled: object, text: str) -> BaseException | None:
+    """Give the worker's exception with its traceback as its cause; only that, where it can't be."""
+    told = WorkerTracebackError(text) if text else None
+    if isinstance(pickled, bytes):
+        import pickle
+
+        try:
+            cause = pickle.loads(pickled)
+            if isinstance(cause, BaseException):
+                _set_cause(cause, told)
+                return cause
+        except Exception:  # its class may be missing here, or refuse what it is made of
+            pass
+    return told
 
 
 class UsageError(WorkerstateError):

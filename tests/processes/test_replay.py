@@ -117,9 +117,9 @@ def test_shows_a_table_that_needs_no_other_reading(tmp_path: Path) -> None:
         assert set(claim) == {"id", "experiment", "claim", "verdict", "reason", "evidence"}
         assert claim["claim"].split()[0] in text
         assert claim["evidence"]
-    assert text.endswith(
-        f"{counted(document, 'holds')} holds, {counted(document, 'differs')} differs"
-    )
+    holds, differs = counted(document, "holds"), counted(document, "differs")
+    assert f"{holds + differs} claims: {holds} holds, {differs} differs" in text
+    assert "workerstate replay --cpus 8" in text
     assert "Traceback" not in done.stderr
     lines = [line for line in done.stderr.splitlines() if line.startswith("workerstate: ")]
     assert [line.split()[1] for line in lines] == ["1/4", "2/4", "3/4", "4/4"]

@@ -106,8 +106,8 @@ def new_workers(observed: Observed) -> Verdict:
         return Verdict(True, f"{count(len(changes), 'change')}, each with a new pool", evidence)
     reason = (
         f"not a law: {len(kept)} of {count(len(changes), 'change')} kept workers. A new pool comes "
-        "where cpu_count // n_jobs changes, or n_jobs exceeds the queue of the pool"
-        + _limit(observed)
+        "where cpu_count // n_jobs changes, the threads that joblib allows each worker, or where "
+        "n_jobs exceeds the queue of the pool" + _limit(observed)
     )
     return Verdict(False, reason, evidence)
 

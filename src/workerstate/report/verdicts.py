@@ -18,6 +18,10 @@ INTRODUCTION = (
     "holds: it is so here. differs: it is not, and why. not-run: it could not be judged."
 )
 
+ELSEWHERE = (
+    "With another number of processors some answers differ: workerstate replay --cpus 8 shows them."
+)
+
 
 def render(document: dict[str, Any], console: Console, *, quiet: bool = False) -> None:
     """Write the table; ``quiet`` leaves out the introduction."""
@@ -27,6 +31,8 @@ def render(document: dict[str, Any], console: Console, *, quiet: bool = False) -
     console.print()
     _table(document["claims"], console)
     console.print(totals(document["claims"]), style="bold")
+    if not quiet and not document["environment"]["simulated_cpus"]:
+        console.print(ELSEWHERE, style="dim")
 
 
 def versions(environment: dict[str, Any]) -> str:
@@ -34,7 +40,7 @@ def versions(environment: dict[str, Any]) -> str:
     parts = [f"Python {environment['python']}"]
     if environment["joblib"]:
         parts.append(f"joblib {environment['joblib']} (loky {environment['loky']})")
-    simulated = environment.get("simulated_cpus")
+    simulated = environment["simulated_cpus"]
     if simulated:
         parts.append(f"{words.count(simulated, 'processor')} simulated, {environment['cpus']} real")
     else:

@@ -58,25 +58,29 @@ def _check_accumulates(rule: Rule, seen: View) -> Iterator[Finding]:
         growths: dict[tuple[str, str, str], list[str]] = {}
         for task in process.tasks:
             for facet, key, before, after in task.changes:
-                if facet in _GROWING and key != "files" and _size(after) > _size(before):
+                if facet not in _GROWING or key == "files":
+                    continue
+                if _size(facet, after) > _size(facet, before):
                     growths.setdefault((task.function, facet, key), []).append(after)
         for key3, afters in growths.items():
             if len(afters) > 1:
                 found.setdefault(key3, []).append((number, afters[-1]))
     for (function, facet, key), workers in found.items():
-        number, last = max(workers, key=lambda each: _size(each[1]))
+        number, last = max(workers, key=lambda each: _size(facet, each[1]))
         yield rule.finding(
             f"{function} adds to {facet} {key} each time it runs; worker {number} ended with "
-            f"{_size(last)} ({listed(last.split(', '))})"
+            f"{_size(facet, last)} ({listed(last.split(', '))})"
         )
 
 
-def _size(text: str | None) -> int:
+def _size(facet: str, text: str | None) -> int:
     """Tell how many things a text speaks of."""
     if not text:
         return 0
+    if facet == "logging":
+        return len(text.split(", "))
     counted = re.match(r"(\d+)\b", text) or re.search(r"\bof (\d+)\b", text)
-    return int(counted.group(1)) if counted else len(text.split(", "))
+    return int(counted.group(1)) if counted else 0
 
 
 def _check_left(rule: Rule, seen: View) -> Iterator[Finding]:
