@@ -115,7 +115,6 @@ def test_shows_a_table_that_needs_no_other_reading(tmp_path: Path) -> None:
     assert "holds: it is so here." in text
     for claim in document["claims"]:
         assert set(claim) == {"id", "experiment", "claim", "verdict", "reason", "evidence"}
-        assert claim["claim"].split()[0] in text
         assert claim["evidence"]
     holds, differs = counted(document, "holds"), counted(document, "differs")
     assert f"{holds + differs} claims: {holds} holds, {differs} differs" in text
