@@ -37,7 +37,9 @@ def cpu():
     return out
 """
 
-FORK = CPU + """
+FORK = (
+    CPU
+    + """
 def once():
     pid = os.fork()
     if not pid:
@@ -48,8 +50,11 @@ start = cpu()
 for _ in range(300): once()
 print(json.dumps((cpu() - start) / 300 * 1e6))
 """
+)
 
-TASK = CPU + """
+TASK = (
+    CPU
+    + """
 import multiprocessing
 def work(seconds):
     end = time.perf_counter() + seconds
@@ -64,6 +69,7 @@ if __name__ == "__main__":
         pool.join()
     print(json.dumps((cpu() - start) / number * 1e6))
 """
+)
 
 PROBE = """
 import json, logging, sys, time, warnings

@@ -17,8 +17,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(arguments: argparse.Namespace) -> int:
     """Print the page of a rule, or the list of all."""
     if arguments.code is None:
-        for rule in RULES.values():
-            print(f"{rule.code}  {rule.name:32s} {rule.summary}")
+        for known in RULES.values():
+            print(f"{known.code}  {known.name:32s} {known.summary}")
         return 0
     wanted = arguments.code.upper()
     rule = RULES.get(wanted) or next((r for r in RULES.values() if r.name == wanted.lower()), None)

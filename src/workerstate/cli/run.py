@@ -32,7 +32,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="exit 1 if there is a finding with one of these codes or prefixes (WS1,WS203)",
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="show only the findings")
-    parser.add_argument("--values", action="store_true", help="record short values, not only hashes")
+    parser.add_argument(
+        "--values", action="store_true", help="record short values, not only hashes"
+    )
     parser.add_argument("--cpus", type=_positive, metavar="N", help="simulate N processors")
     parser.add_argument("--python", metavar="PATH", help="the interpreter to run the program with")
     parser.add_argument("-m", dest="module", action="store_true", help=argparse.SUPPRESS)

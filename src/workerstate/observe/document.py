@@ -47,9 +47,7 @@ def view(folder: str | Path) -> View:
         RecordingError: there is no recording in ``folder``, or it can't be read.
     """
     recording = read(folder)
-    return View(
-        recording, lineage.origins(recording), States(recording), lineage.Calls(recording)
-    )
+    return View(recording, lineage.origins(recording), States(recording), lineage.Calls(recording))
 
 
 def document(folder: str | Path) -> dict[str, Any]:

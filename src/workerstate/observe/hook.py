@@ -39,6 +39,9 @@ WATCHED = frozenset(
         "joblib.externals.loky.backend.popen_loky_posix",
         "billiard.process",
         "billiard.popen_fork",
+        "billiard.pool",
+        "mpire.async_result",
+        "pebble.pool.base_pool",
     )
 )
 
@@ -233,7 +236,9 @@ def flush_imports() -> None:
 
 def _record_imports() -> None:
     """Wrap the one function through which every first import of a module goes."""
-    import _frozen_importlib as core
+    import _frozen_importlib
+
+    core: "Any" = _frozen_importlib
 
     real = core._find_and_load
 
@@ -289,7 +294,7 @@ def _after_fork() -> None:
     # forked process makes pages its own, which is what costs there.
     purpose = "copy" if _seams is None else quietly(_seams.purpose_of_fork)
     emit("start", schema=SCHEMA, pid=os.getpid(), ppid=parent, how="fork", purpose=purpose)
-    if purpose == "worker":
+    if _seams is not None and purpose == "worker":
         quietly(_seams.after_fork)
 
 
@@ -306,7 +311,7 @@ def _exit(status: int) -> None:
 def _simulate_cpus(count: int) -> None:
     os.cpu_count = lambda: count
     if hasattr(os, "sched_getaffinity"):
-        os.sched_getaffinity = lambda pid=0, /: set(range(count))
+        os.sched_getaffinity = lambda pid=0, /: set(range(count))  # type: ignore[misc]
     if hasattr(os, "process_cpu_count"):
         os.process_cpu_count = lambda: count
 

@@ -17,6 +17,7 @@ MOST_OBJECTS = 5000  # followed below one global
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
     Found = dict[str, list[Any]]
@@ -122,11 +123,11 @@ def _inherited_peer(connection: Any, before: frozenset[int]) -> str | None:
     return "TCP connection"
 
 
-def files(found: Found) -> dict[str, str]:
+def files(names: Iterable[str]) -> dict[str, str]:
     """Give the source file of each module that has one of the objects."""
     modules = user_modules()
     out = {}
-    for full in found:
+    for full in names:
         module = full.rpartition(".")[0]
         path = modules.get(module, {}).get("__file__")
         if type(path) is str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from _thread import _count as thread_count  # type: ignore[attr-defined]
+from _thread import _count as thread_count
 
 # The facet that each place of the tuple stands for.
 FACETS = ("logging", "warnings", "environ", "cwd", "sys_path", "threads", "limits")

@@ -112,7 +112,7 @@ def record_connections(names: list[str]) -> None:
     if inherited is not None and _sockets:
         found = live.connections(names, _sockets)
         if found:
-            hook.emit("connections", found=found, files=live.files(dict.fromkeys(found, [])))
+            hook.emit("connections", found=found, files=live.files(found))
 
 
 def record_draws() -> None:

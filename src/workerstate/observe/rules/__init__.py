@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from workerstate.observe.rules import birth, forks, forkserver, life, pools, shipping
+from workerstate.observe.rules.birth import RULES as BIRTH
+from workerstate.observe.rules.forks import RULES as FORKS
+from workerstate.observe.rules.forkserver import RULES as FORKSERVER
+from workerstate.observe.rules.life import RULES as LIFE
+from workerstate.observe.rules.pools import RULES as POOLS
+from workerstate.observe.rules.shipping import RULES as SHIPPING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,10 +21,8 @@ if TYPE_CHECKING:
     from workerstate.observe.document import View
     from workerstate.observe.rules.rule import Rule
 
-FAMILIES = (birth, forkserver, life, pools, shipping, forks)
-RULES: dict[str, Rule] = {
-    rule.code: rule for rule in sorted((r for f in FAMILIES for r in f.RULES), key=lambda r: r.code)
-}
+_ALL = (*BIRTH, *FORKSERVER, *LIFE, *POOLS, *SHIPPING, *FORKS)
+RULES: dict[str, Rule] = {rule.code: rule for rule in sorted(_ALL, key=lambda rule: rule.code)}
 
 
 def find(seen: View) -> list[dict[str, Any]]:

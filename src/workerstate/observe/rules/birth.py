@@ -23,6 +23,11 @@ _SETTINGS = {
     "sklearn": ("assume_finite", "transform_output", "enable_metadata_routing", "array_api"),
     "torch": ("default_dtype", "grad", "deterministic"),
 }
+# How the texts begin of values that can be compared.
+_PLAIN = (
+    *("bool", "int", "float", "str", "bytes", "list", "dict", "set", "tuple", "frozenset"),
+    *("function", "method", "class ", "unittest.mock.", "True", "False", "None"),
+)
 # A value that says nothing but its type, or that differs with every process.
 _VAGUE = ("in part", "not read", "lock", "Lock")
 
@@ -120,9 +125,7 @@ def _matters(key: str, parent: str | None, worker: str | None) -> bool:
         return True
     if any(word in worker for word in _VAGUE):
         return False
-    plain = ("int", "float", "str", "bytes", "list", "dict", "set", "tuple", "frozenset", "function")
-    plain += ("True", "False", "None", "unittest.mock.", "class ", "bool", "method")
-    return parent.startswith(plain) or worker.startswith(plain)
+    return parent.startswith(_PLAIN) or worker.startswith(_PLAIN)
 
 
 def _reads(event: dict[str, list[str]], key: str) -> bool:

@@ -80,6 +80,7 @@ def _check_thread(rule: Rule, seen: View) -> Iterator[Finding]:
 
 
 def place(process: Process, name: str) -> tuple[str | None, int | None]:
+    """Give the file and line where a live object of the program is made."""
     module, _, rest = name.rpartition(".")
     path = process.live[0]["files"].get(module)
     return path, where_set(path, rest)

@@ -36,7 +36,7 @@ def _check_died(rule: Rule, seen: View) -> Iterator[Finding]:
 
 
 def _check_initializer(rule: Rule, seen: View) -> Iterator[Finding]:
-    failed: dict[object, list[Process]] = {}
+    failed: dict[tuple[str, int], list[Process]] = {}
     for process in seen.workers:
         status = status_of(process)
         boot = process.bootstrap or {}
@@ -44,7 +44,7 @@ def _check_initializer(rule: Rule, seen: View) -> Iterator[Finding]:
             continue
         if status >= 0:
             failed.setdefault((seen.origin(process).backend, process.ppid), []).append(process)
-    for (backend, _), workers in failed.items():  # type: ignore[misc]
+    for (backend, _), workers in failed.items():
         again = ": the pool starts new ones again and again" if len(workers) > 4 else ""
         yield rule.finding(
             f"{count(len(workers), f'{backend} worker')} ended before asking for a task, as "

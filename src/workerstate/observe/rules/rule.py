@@ -76,10 +76,9 @@ def _assignments(path: str) -> dict[str, int]:
         return {}
     out: dict[str, int] = {}
     for node in ast.walk(tree):
-        targets = node.targets if isinstance(node, ast.Assign) else []
-        if isinstance(node, ast.AnnAssign):
-            targets = [node.target]
-        for target in targets:
+        if not isinstance(node, (ast.Assign, ast.AnnAssign)):
+            continue
+        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
             name = ast.unparse(target)
             # The last place counts: a name set at import is often set again in main().
             out[name] = max(out.get(name, 0), node.lineno)

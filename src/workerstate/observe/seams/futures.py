@@ -26,11 +26,11 @@ def install(module: ModuleType) -> None:
     cls: Any = module._WorkItem
     real = cls.__init__
 
-    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+    def make(self: Any, *args: Any, **kwargs: Any) -> None:
         real(self, *args, **kwargs)
         hook.quietly(_submitted, module.__name__, sys._getframe(1))
 
-    cls.__init__ = __init__
+    cls.__init__ = make
 
 
 def enter(process: Any) -> None:
@@ -74,11 +74,11 @@ def _watch_result_item(cls: Any) -> None:
     """See a task end when the loop makes the item that carries its result."""
     real = cls.__init__
 
-    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+    def make(self: Any, *args: Any, **kwargs: Any) -> None:
         real(self, *args, **kwargs)
         hook.quietly(tasks.end, self.exception is None)
 
-    cls.__init__ = __init__
+    cls.__init__ = make
 
 
 def _submitted(home: str, frame: Any) -> None:
@@ -98,9 +98,7 @@ def _describe(executor: Any, home: str) -> dict[str, Any]:
     library = "joblib" if type(executor).__module__ == "joblib.executor" else "loky"
     if not hasattr(executor, "executor_id"):
         return {"library": library, "n_jobs": size}
-    facts = read_facts(
-        executor, root=root, arguments=arguments_of(type(executor), _keywords(root))
-    )
+    facts = read_facts(executor, root=root, arguments=arguments_of(type(executor), _keywords(root)))
     return {"library": library, "n_jobs": size, "facts": facts, "found": _found.pop(root, None)}
 
 
@@ -110,7 +108,7 @@ def _watch_reusable(module: ModuleType) -> None:
     The call itself shuts the pool down that it replaces, so later is too late to see why.
     """
     root = module.__name__.rpartition(".")[0]
-    cls: Any = module._ReusablePoolExecutor  # type: ignore[attr-defined]
+    cls: Any = module._ReusablePoolExecutor
     real = cls.__dict__["get_reusable_executor"]
 
     class Lookup:

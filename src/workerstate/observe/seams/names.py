@@ -102,7 +102,7 @@ def _is_futures_chunk(called: Any) -> bool:
 def _unpack(called: Any, args: Any) -> tuple[Any, int]:
     chunker = _CHUNKERS.get(getattr(called, "__name__", ""))
     if chunker is not None and args:
-        return chunker(args)  # type: ignore[no-any-return,no-untyped-call]
+        return chunker(args)
     if _is_futures_chunk(called) and args:
         return called, len(args[0])
     return called, 1

@@ -43,7 +43,7 @@ _LIBRARIES = {
 
 def install(module: ModuleType) -> None:
     """Watch every process class of the module."""
-    cls: Any = module.BaseProcess  # type: ignore[attr-defined]
+    cls: Any = module.BaseProcess
     real = cls._bootstrap
 
     def _bootstrap(self: Any, *args: Any, **kwargs: Any) -> Any:

@@ -15,9 +15,9 @@ def _start_hook(here: str) -> None:
     name = "workerstate.observe.hook"
     path = os.path.join(os.path.dirname(here), "hook.py")
     spec = importlib_files.spec_from_file_location(name, path)
-    hook = importlib_core.module_from_spec(spec)
+    hook = importlib_core.module_from_spec(spec)  # type: ignore[arg-type]
     sys.modules[name] = hook
-    spec.loader.exec_module(hook)
+    spec.loader.exec_module(hook)  # type: ignore[union-attr]
     hook.start()
 
 
@@ -25,7 +25,7 @@ def _run_hidden_sitecustomize() -> None:
     """Import the user's own sitecustomize, which stands later on the path, if there is one."""
     ours = sys.modules.pop("sitecustomize", None)
     try:
-        import sitecustomize  # noqa: F401
+        import sitecustomize  # type: ignore[import-not-found]  # noqa: F401
     except ModuleNotFoundError as error:
         if error.name != "sitecustomize":
             raise
