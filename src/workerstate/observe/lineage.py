@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from workerstate.observe.reading import Event, Process, Recording
 
-_HELPER_TARGETS = ("multiprocessing.managers:", "multiprocessing.resource_tracker:")
+# Targets of processes that a library starts for itself.
+_HELPER_TARGETS = {
+    "multiprocessing.managers:": "manager",
+    "multiprocessing.resource_tracker:": "resource tracker",
+    "mpire.comms:": "queue drainer",
+}
 _PROGRAM_HELPERS = {"tracker": "resource tracker", "forkserver": "fork server"}
 
 
@@ -52,8 +57,11 @@ def _origin(recording: Recording, process: Process, taken: set[int]) -> Origin:
     how, target = process.how, boot.get("target") or ""
     if how in _PROGRAM_HELPERS:
         return Origin(_PROGRAM_HELPERS[how], "multiprocessing", how, parent, launch)
-    if target.startswith(_HELPER_TARGETS):
-        role = "manager"
+    helper = next(
+        (kind for start, kind in _HELPER_TARGETS.items() if target.startswith(start)), None
+    )
+    if helper is not None:
+        role = helper
     elif how == "exec" and process.script_of:
         role = f"program of {process.script_of}"
     else:

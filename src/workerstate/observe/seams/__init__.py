@@ -31,6 +31,9 @@ PARENT: dict[str, str] = {
     "joblib.externals.loky.backend.popen_loky_posix": "launches",
     "billiard.process": "workers",
     "billiard.popen_fork": "launches",
+    "billiard.pool": "pool",
+    "mpire.async_result": "pool",
+    "pebble.pool.base_pool": "pebble",
 }
 
 

@@ -39,7 +39,8 @@ def enter(process: Any) -> None:
 
 
 def _between() -> None:
-    tasks.end(False)
+    if tasks.running():
+        tasks.end(False)  # no result was prepared
     tasks.settle()
 
 

@@ -23,6 +23,7 @@ POOLS = frozenset(
         "concurrent.futures.process",
         "loky.process_executor",
         "joblib.externals.loky.process_executor",
+        "pebble.pool.process",
     )
 )
 # Whether a library is about to fork a worker (the parent's next launch says what came of it).
@@ -83,10 +84,15 @@ def _launching(popen: Any, frame: FrameType) -> None:
 
 
 def _pool(process: Any) -> int | None:
-    """Give the mark of the pool that a worker is started for: the identity of its task queue."""
-    home = getattr(getattr(process, "_target", None), "__module__", None)
+    """Give the mark of the pool that a worker is started for: what its workers have in common."""
+    target: Any = getattr(process, "_target", None)
     arguments = getattr(process, "_args", ())
-    return id(arguments[0]) if home in POOLS and arguments else None
+    if getattr(target, "__module__", None) in POOLS and arguments:
+        return id(arguments[0])
+    if type(target).__module__ == "billiard.pool":
+        return id(target.inq)
+    shared = getattr(process, "worker_comms", None)  # mpire
+    return None if shared is None else id(shared)
 
 
 def _launching_program(found: dict[str, Any]) -> None:
@@ -105,7 +111,7 @@ def _launching_program(found: dict[str, Any]) -> None:
 
 
 def unobserved(program: str, arguments: list[str], env: Any) -> str | None:
-    """Say why a Python child started so can't be observed; None for others and for observed ones."""
+    """Say why a Python child started so can't be observed; None if it is, or is no Python."""
     if not os.path.basename(program).lower().startswith(("python", "pypy")):
         return None
     for argument in arguments:

@@ -14,9 +14,9 @@ def enter(process: Any) -> None:
     """Look into the loop on this one worker; ``_run_func`` catches what a task raises."""
     run, get = process._run_func, process.worker_comms.get_task
 
-    def _run_func(function: Any, *args: Any, **kwargs: Any) -> Any:
-        hook.quietly(_begin, function)
-        outcome = run(function, *args, **kwargs)
+    def _run_func(function: Any, job: Any, *args: Any, **kwargs: Any) -> Any:
+        hook.quietly(_begin, function, job)
+        outcome = run(function, job, *args, **kwargs)
         hook.quietly(tasks.end, bool(outcome[1]))
         return outcome
 
@@ -28,7 +28,7 @@ def enter(process: Any) -> None:
     process.worker_comms.get_task = get_task
 
 
-def _begin(function: Any) -> None:
+def _begin(function: Any, job: Any) -> None:
     inner = function
     for name in ("func", "function", "__wrapped__"):
         inner = getattr(inner, name, inner)
@@ -36,4 +36,4 @@ def _begin(function: Any) -> None:
     arguments = getattr(function, "args", None)
     if arguments and callable(arguments[0]):
         inner = arguments[0]
-    tasks.begin(inner, (), None)
+    tasks.begin(inner, (), job)

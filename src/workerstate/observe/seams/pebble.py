@@ -5,18 +5,42 @@ from __future__ import annotations
 import sys
 
 from workerstate.observe import hook
-from workerstate.observe.seams import tasks
+from workerstate.observe.seams import calls, tasks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import ModuleType
     from typing import Any
+
+
+def install(module: ModuleType) -> None:
+    """Watch what the parent schedules."""
+    cls: Any = module.Task
+    real = cls.__init__
+
+    def made(self: Any, *args: Any, **kwargs: Any) -> None:
+        real(self, *args, **kwargs)
+        hook.quietly(_scheduled, self.id, sys._getframe(1))
+
+    cls.__init__ = made
+
+
+def _scheduled(number: int, frame: Any) -> None:
+    pool = frame.f_locals.get("self")
+    shared = getattr(getattr(pool, "_context", None), "worker_parameters", None)
+    if shared is not None:
+        calls.submitted(id(shared), number, frame, _describe, pool)
+
+
+def _describe(pool: Any) -> dict[str, Any]:
+    return {"library": "pebble", "n_jobs": pool._context.workers}
 
 
 def enter(process: Any) -> None:
     """Look into the loop through the functions it fetches and executes tasks with."""
     module: Any = sys.modules[process._target.__module__]
     execute, fetch = module.process_execute, module.fetch_task
-    depth = [0]
+    depth, number = [0], [None]
     tasks.initialized = getattr(process._args[0], "initializer", None) is not None
 
     def process_execute(function: Any, *args: Any, **kwargs: Any) -> Any:
@@ -24,7 +48,7 @@ def enter(process: Any) -> None:
         depth[0] += 1
         try:
             if depth[0] == 1:
-                hook.quietly(_begin, function, args)
+                hook.quietly(tasks.begin, function, args, number[0])
             result = execute(function, *args, **kwargs)
             if depth[0] == 1:
                 hook.quietly(_end, result)
@@ -34,13 +58,11 @@ def enter(process: Any) -> None:
 
     def fetch_task(channel: Any) -> Any:
         hook.quietly(tasks.settle)
-        return fetch(channel)
+        task = fetch(channel)
+        number[0] = getattr(task, "id", None)
+        return task
 
     module.process_execute, module.fetch_task = process_execute, fetch_task
-
-
-def _begin(function: Any, args: Any) -> None:
-    tasks.begin(function, args, None)
 
 
 def _end(result: Any) -> None:

@@ -1,4 +1,7 @@
-"""``multiprocessing.Pool``, and joblib's multiprocessing backend, which is built on it."""
+"""``multiprocessing.Pool``, and joblib's multiprocessing backend, which is built on it.
+
+billiard's Pool and mpire's WorkerPool number their jobs alike; their loops have files of their own.
+"""
 
 from __future__ import annotations
 
@@ -70,16 +73,26 @@ def _begin(task: Any) -> None:
 
 
 def _end(item: Any) -> None:
-    tasks.end(bool(item[2][0]))
+    succeeded, result = item[2]
+    # joblib brings a task's exception home as a result.
+    tasks.end(bool(succeeded) and type(result).__name__ != "_ExceptionWithTraceback")
 
 
 def _submitted(job: int, frame: Any) -> None:
-    pool = frame.f_locals.get("pool")
-    queue = getattr(pool, "_inqueue", None)
-    if queue is not None:
-        calls.submitted(id(queue), job, frame, _describe, pool)
+    pool, above = None, frame
+    for _ in range(4):  # from the result's constructor to the pool's method
+        for name in ("pool", "self"):
+            pool = above.f_locals.get(name)
+            shared = getattr(pool, "_inqueue", None) or getattr(pool, "_worker_comms", None)
+            if shared is not None:
+                calls.submitted(id(shared), job, frame, _describe, pool)
+                return
+        above = above.f_back
 
 
 def _describe(pool: Any) -> dict[str, Any]:
-    library = "joblib" if type(pool).__module__.startswith("joblib") else "multiprocessing"
-    return {"library": library, "n_jobs": pool._processes}
+    library = type(pool).__module__.partition(".")[0]
+    if library not in calls.LIBRARIES:  # a subclass of the program's
+        library = "multiprocessing"
+    size = pool.pool_params.n_jobs if library == "mpire" else pool._processes
+    return {"library": library, "n_jobs": size}

@@ -74,6 +74,11 @@ def begin(called: Any, args: Any, work: object) -> None:
     _current = (_count, function, perf_counter_ns())
 
 
+def running() -> bool:
+    """Tell whether a task has begun and not ended."""
+    return _current is not None
+
+
 def end(ok: bool) -> None:
     """Write that the task is over; a second call says that its result could not be sent."""
     global _current, _ended, _unsent
