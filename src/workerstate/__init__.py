@@ -7,33 +7,71 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from workerstate.errors import FacetError, WorkerstateError
+    from workerstate.errors import (
+        BackendUnavailableError,
+        FacetError,
+        NoTaskError,
+        SpecError,
+        WorkerStartError,
+        WorkerstateError,
+    )
+    from workerstate.executor import Executor
+    from workerstate.resources import Resource
     from workerstate.snapshot import compare, take_snapshot
+    from workerstate.spec import WorkerSpec
+    from workerstate.start_reports import StartReport
     from workerstate.values import Captured, Difference, Finding, Snapshot
+    from workerstate.workerside import Worker, resource, rng, stdlib_rng, worker
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "BackendUnavailableError": "errors",
     "Captured": "values",
     "Difference": "values",
+    "Executor": "executor",
     "FacetError": "errors",
     "Finding": "values",
+    "NoTaskError": "errors",
+    "Resource": "resources",
     "Snapshot": "values",
+    "SpecError": "errors",
+    "StartReport": "start_reports",
+    "Worker": "workerside",
+    "WorkerSpec": "spec",
+    "WorkerStartError": "errors",
     "WorkerstateError": "errors",
     "compare": "snapshot",
+    "resource": "workerside",
+    "rng": "workerside",
+    "stdlib_rng": "workerside",
     "take_snapshot": "snapshot",
+    "worker": "workerside",
 }
 
 __all__ = [
+    "BackendUnavailableError",
     "Captured",
     "Difference",
+    "Executor",
     "FacetError",
     "Finding",
+    "NoTaskError",
+    "Resource",
     "Snapshot",
+    "SpecError",
+    "StartReport",
+    "Worker",
+    "WorkerSpec",
+    "WorkerStartError",
     "WorkerstateError",
     "__version__",
     "compare",
+    "resource",
+    "rng",
+    "stdlib_rng",
     "take_snapshot",
+    "worker",
 ]
 
 

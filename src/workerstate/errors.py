@@ -92,9 +92,7 @@ class WorkerStartError(WorkerstateError, RuntimeError):
         if len(self.args) != 6:
             return super().__str__()
         number, pid, step, reason, _, _ = self.args
-        return (
-            f"worker {number} (pid {pid}) could not start: {step}: {reason}. No task runs in it."
-        )
+        return f"worker {number} (pid {pid}) could not start: {step}: {reason}. No task runs in it."
 
     # Executors set the cause of what a task raised to the traceback in the worker, which here is
     # less than the cause that this error brings.

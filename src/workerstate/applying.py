@@ -1,0 +1,165 @@
+"""A worker made to match the parent's settings, and looked at again to see that it does."""
+
+from __future__ import annotations
+
+import sys
+
+from workerstate import start_reports
+from workerstate.errors import FacetError
+from workerstate.values import UNSET, is_unset
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    Settings = Mapping[str, Mapping[str, Any]]
+
+# What decides where imports come from and what they read; applied before anything is imported.
+EARLY = ("environ", "cwd", "sys_path")
+# What each thread or context has of its own. The rest of a process's state is shared with the
+# parent by workers that are threads of it, and is never applied there.
+IN_THREAD = ("numpy", "decimal", "sklearn", "contextvars", "torch")
+# Settings that the parent no longer has go back to their default, where the facet knows that.
+_RETURNABLE = ("environ", "hooks", "logging", "matplotlib", "pandas", "signals")
+# On these start methods all that a fresh worker has comes from the program. loky, dask and others
+# set variables and loggers of their own, which must stay.
+_PLAIN_STARTS = ("fork", "spawn", "forkserver")
+
+
+def in_thread() -> tuple[str, ...]:
+    """Give the facets of which each thread has its own; since 3.14 the filters may be such."""
+    aware = getattr(sys.flags, "context_aware_warnings", 0)
+    return (*IN_THREAD, "warnings") if aware else IN_THREAD
+
+
+class Applied:
+    """What was applied in this worker, so that what changed since can be told.
+
+    Attributes:
+        settings: by facet, as applied last.
+        waiting: facets whose library this worker has not imported, with their settings.
+        verified: per facet, how many settings were read back equal.
+        notes: what was left out, and why.
+    """
+
+    def __init__(self, explicit: Iterable[str], start_method: str) -> None:
+        self.explicit = frozenset(explicit)
+        self.start_method = start_method
+        self.settings: Settings = {}
+        self.waiting: dict[str, Mapping[str, Any]] = {}
+        self.verified: dict[str, int] = {}
+        self.notes: list[str] = []
+
+    def apply(self, settings: Settings, names: Iterable[str]) -> None:
+        """Make this process match those facets of ``settings``.
+
+        Raises:
+            FacetError: one that was asked for by name can't be applied, or reads back otherwise.
+        """
+        for name in names:
+            wanted = settings.get(name, {})
+            if name == "structlog":
+                self._apply_structlog(wanted)
+                continue
+            wanted = {**self._gone(name, wanted), **wanted}
+            if not wanted:
+                continue
+            if name in self.explicit or _imported(name):
+                self._apply_one(name, wanted)
+            else:
+                self.waiting[name] = wanted
+
+    def apply_waiting(self) -> None:
+        """Apply what waited for a library that has been imported since."""
+        for name in [name for name in self.waiting if _imported(name)]:
+            self._apply_one(name, self.waiting.pop(name))
+
+    def _apply_one(self, name: str, wanted: Mapping[str, Any]) -> None:
+        from workerstate.snapshot import apply_settings
+
+        try:
+            apply_settings({name: wanted})
+            different = differing(name, wanted)
+            if different:
+                raise FacetError(name, "verify", f"reads back otherwise: {', '.join(different)}")
+        except FacetError as error:
+            if name in self.explicit:
+                raise
+            self.notes.append(str(error))
+            return
+        self.verified[name] = len(wanted)
+
+    def _gone(self, name: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Give what is to go back to its default: the parent has it no longer, or never had it."""
+        if name not in _RETURNABLE:
+            return {}
+        before: Iterable[str] = self.settings.get(name, {})
+        fresh = not self.settings and self.start_method in _PLAIN_STARTS
+        if fresh and wanted and name in ("environ", "logging"):
+            from workerstate.facets import get
+
+            before = get(name).capture().settings
+        return {key: UNSET for key in before if key not in wanted}
+
+    def _apply_structlog(self, wanted: Mapping[str, Any]) -> None:
+        from workerstate.records.structlog_bridge import apply
+
+        try:
+            apply(wanted.get("config"))
+        except ImportError as error:
+            self.notes.append(f"structlog: {error}")
+
+
+def order(settings: Settings) -> list[str]:
+    """Give the facets of ``settings`` in the order in which they are applied."""
+    from workerstate.facets import BUILTIN
+
+    late = [name for name in BUILTIN if name in settings and name not in EARLY]
+    return [*(name for name in EARLY if name in settings), *late, *(_extra(settings))]
+
+
+def _extra(settings: Settings) -> list[str]:
+    return ["structlog"] if "structlog" in settings else []
+
+
+def differing(name: str, wanted: Mapping[str, Any]) -> list[str]:
+    """Give the keys that, looked at again, don't have the value that was applied."""
+    from workerstate.facets import get
+
+    facet: Any = get(name)
+    keys = [key for key in wanted if not is_unset(wanted[key])]
+    if hasattr(facet, "declared"):
+        from workerstate.fingerprint import fingerprint
+
+        now = facet.declared(keys)
+        return [
+            key
+            for key in keys
+            if fingerprint(now.get(key)).digest != fingerprint(wanted[key]).digest
+        ]
+    now = facet.capture().settings
+    wrong = [key for key in keys if wanted[key] is not None and now.get(key, UNSET) != wanted[key]]
+    return wrong + [key for key in wanted if key not in keys and name == "environ" and key in now]
+
+
+def _imported(name: str) -> bool:
+    from workerstate.facets import get
+
+    return get(name).present()
+
+
+def fetch(folder: str, fingerprint: str) -> Settings:
+    """Give the parent's settings of that fingerprint.
+
+    Raises:
+        FacetError: the parent has gone, and its folder with it.
+    """
+    import pickle
+
+    try:
+        with open(start_reports.settings_path(folder, fingerprint), "rb") as file:
+            settings: Settings = pickle.load(file)
+    except OSError as error:
+        raise FacetError("carry", "fetch", f"the parent's settings are gone ({error})") from error
+    return settings

@@ -1,0 +1,185 @@
+"""What a spec carries: the parent's settings as they are now, and how a worker gets them.
+
+The parent puts them into its folder under their fingerprint, and a task brings the fingerprint
+alone. So a task of an unchanged declaration weighs next to nothing, and a worker that has other
+settings than the task was submitted with fetches them first.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from workerstate import start_reports
+from workerstate.errors import FacetError, SpecError, WorkerstateError
+from workerstate.facets import BUILTIN, get
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    Settings = dict[str, dict[str, Any]]
+
+# Facets that can't be carried, and what to do instead.
+SHOWN_ONLY = {
+    "flags": "they are fixed when an interpreter starts; give them where workers are started",
+    "random": "two workers with one state draw the same numbers; use seed=",
+    "threads": "a thread can't be moved",
+}
+RECORDS = ("logging", "loguru", "structlog")  # names whose records reach the parent's handlers
+
+
+class Carried:
+    """What ``carry=`` asks for, taken apart.
+
+    Attributes:
+        facets: names of facets.
+        named: ``module:NAME`` and ``module:*``.
+        everything: ``"all"`` was asked for, so that what is absent is left out.
+        records: log records go to the parent's handlers.
+        stdio: so does what is printed.
+    """
+
+    __slots__ = ("everything", "facets", "libraries", "named", "records", "stdio")
+
+    def __init__(self, carry: Iterable[str]) -> None:
+        words = list(carry)
+        self.everything = "all" in words
+        self.named = [word for word in words if ":" in word]
+        self.stdio = "stdio" in words
+        self.libraries = [word for word in words if word in RECORDS[1:]]
+        known = [word for word in words if word in BUILTIN]
+        if self.everything:
+            known = [name for name in BUILTIN if name not in SHOWN_ONLY]
+        self.facets = known
+        self.records = bool(self.libraries) or "logging" in known
+
+
+def capture(carried: Carried) -> Settings:
+    """Read what is carried from this process, in this thread.
+
+    Raises:
+        SpecError: something that was asked for by name can't be read or pickled; names it.
+    """
+    found: Settings = {}
+    for name in carried.facets:
+        facet = get(name)
+        if not facet.present():
+            if not carried.everything:
+                raise SpecError(
+                    f"carry={name!r}: {facet.module} is not imported here; import it, "
+                    f"or leave {name!r} out"
+                )
+            continue
+        if name in ("modules", "contextvars"):
+            continue
+        try:
+            found[name] = dict(facet.capture().settings)
+        except FacetError as error:
+            raise SpecError(f"carry={name!r}: {error}") from error
+    if "contextvars" in carried.facets and get("contextvars").present():
+        facet = get("contextvars")
+        found["contextvars"] = _declared(facet, facet.capture().observed, carried.everything)
+    _capture_named(carried, found)
+    if "structlog" in sys.modules and ("structlog" in carried.libraries or carried.everything):
+        from workerstate.records.structlog_bridge import capture as structlog_config
+
+        found["structlog"] = {"config": structlog_config()}
+    return {name: settings for name, settings in found.items() if settings}
+
+
+def _capture_named(carried: Carried, found: Settings) -> None:
+    names = list(carried.named)
+    if "modules" in carried.facets and not carried.everything:
+        from workerstate.program import user_modules
+
+        names += [f"{module}:*" for module in user_modules()]
+    variables = [name for name in names if _is_context_variable(name)]
+    rest = [name for name in names if name not in variables]
+    if variables:
+        found.setdefault("contextvars", {}).update(_declared(get("contextvars"), variables, False))
+    if rest:
+        found["modules"] = _declared(get("modules"), rest, False)
+
+
+def _declared(facet: Any, names: Iterable[str], lenient: bool) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name in names:
+        try:
+            found.update(facet.declared([name]))
+        except Exception as error:
+            if not lenient:
+                raise SpecError(
+                    f"carry={name!r} can't be carried: {_innermost(error)}; "
+                    "it must exist when tasks are submitted, and pickle"
+                ) from error
+    return found
+
+
+def _innermost(error: BaseException) -> str:
+    cause = error.__cause__ if isinstance(error, WorkerstateError) else None
+    cause = cause or error
+    return f"{type(cause).__name__}: {cause}"
+
+
+def _is_context_variable(name: str) -> bool:
+    module, _, path = name.partition(":")
+    value = vars(sys.modules[module]).get(path) if module in sys.modules else None
+    return type(value).__name__ == "ContextVar"
+
+
+def merge(settings: Settings, given: Mapping[str, Mapping[str, Any]]) -> Settings:
+    """Lay what ``set=`` gives over what is carried."""
+    merged = {name: dict(values) for name, values in settings.items()}
+    for name, values in given.items():
+        merged.setdefault(name, {}).update(values)
+    return merged
+
+
+def fingerprint(data: bytes) -> str:
+    """Give the name under which pickled settings are known."""
+    from _blake2 import blake2b
+
+    digest: str = blake2b(data, digest_size=12).hexdigest()
+    return digest
+
+
+def dumps(settings: Settings) -> bytes:
+    """Pickle settings, naming the one that can't be.
+
+    Raises:
+        SpecError: names the setting.
+    """
+    import pickle
+
+    try:
+        return pickle.dumps(settings, 4)
+    except Exception as error:
+        for facet, values in settings.items():
+            for key, value in values.items():
+                _check(facet, key, value)
+        raise SpecError(f"the settings can't be pickled: {error}") from error
+
+
+def _check(facet: str, key: str, value: object) -> None:
+    import pickle
+
+    try:
+        pickle.dumps(value, 4)
+    except Exception as error:
+        raise SpecError(
+            f"{facet}: {key}: a {type(value).__name__} can't be sent to a worker: {error}"
+        ) from error
+
+
+def keep(data: bytes) -> str:
+    """Put pickled settings where workers of this machine find them; give their fingerprint."""
+    name = fingerprint(data)
+    path = start_reports.settings_path(start_reports.folder(), name)
+    if path not in _kept:
+        start_reports.put(path, data)
+        _kept.add(path)
+    return name
+
+
+_kept: set[str] = set()

@@ -1,0 +1,300 @@
+"""One executor over every start method, honouring the same declaration on each."""
+
+from __future__ import annotations
+
+import itertools
+from concurrent.futures import BrokenExecutor, Future
+from concurrent.futures import Executor as BaseExecutor
+
+from workerstate.errors import BackendUnavailableError, SpecError, nearest
+from workerstate.fleet import Fleet
+from workerstate.spec import WorkerSpec
+from workerstate.workerside import run
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any, TypeVar
+
+    from workerstate.start_reports import StartReport
+    from workerstate.workerside import Stamp
+
+    T = TypeVar("T")
+
+PROCESSES = ("fork", "spawn", "forkserver", "loky")
+START_METHODS = (*PROCESSES, "thread", "inline")
+_TO_COME = "the template engine is not there yet"
+
+
+class Executor(BaseExecutor):
+    """Runs tasks in workers that start as ``spec`` declares; a ``concurrent.futures.Executor``.
+
+    Tasks, results, log records, random numbers and failures are the same for each start method.
+    ``thread`` and ``inline`` run tasks in this process: what belongs to a whole process is then the
+    parent's own, what ``spec.set`` gives of it is put back at the end, and the global generators
+    (``random``, ``numpy.random``) can't be a thread's own, so only ``workerstate.rng()`` is seeded
+    under ``thread``.
+
+    Args:
+        max_workers: how many workers; as many as the processor has cores if not given.
+        spec: what they start with.
+        start_method: ``fork``, ``spawn``, ``forkserver``, ``loky``, ``thread`` or ``inline``;
+            multiprocessing's default if not given.
+
+    Raises:
+        SpecError: no such start method, or number of workers.
+        BackendUnavailableError: loky is not installed.
+    """
+
+    def __init__(
+        self,
+        max_workers: int | None = None,
+        *,
+        spec: WorkerSpec | None = None,
+        start_method: str | None = None,
+        clean: str = "never",
+    ) -> None:
+        self.start_method = _check_method(start_method, clean)
+        self.max_workers = _check_size(max_workers, self.start_method)
+        self.spec = spec if spec is not None else WorkerSpec()
+        self._fleet = Fleet(self.spec, backend=self._backend(), size=self.max_workers)
+        self._pool = _make_pool(self.start_method, self.max_workers, Initializer(self._fleet))
+        self._closed = False
+
+    def _backend(self) -> str:
+        return {"loky": "loky", "thread": "threads", "inline": "inline"}.get(
+            self.start_method, "futures"
+        )
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """Run ``fn(*args, **kwargs)`` in a worker that has the parent's carried state of now.
+
+        The future raises WorkerStartError if the worker could not start as declared.
+        """
+        stamp = self._fleet.stamp(self.spec.next_call(), 0)
+        return self._submit(run, stamp, fn, args, kwargs)
+
+    def map(
+        self,
+        fn: Callable[..., T],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int = 1,
+        buffersize: int | None = None,
+    ) -> Iterator[T]:
+        """Give ``fn`` of each item, in order; one call of the spec, whose tasks go by their index.
+
+        As ``concurrent.futures.Executor.map``; carried state is that of now for all of them.
+        """
+        if chunksize < 1:
+            raise ValueError("chunksize must be >= 1.")
+        stamp = self._fleet.stamp(self.spec.next_call(), 0)
+        chunks = _chunks(zip(*iterables), chunksize)  # noqa: B905  # as the base class does
+        tasks = ((stamp._replace(key=start), fn, items) for start, items in chunks)
+        if buffersize is None:
+            futures = [self._submit(run_chunk, *task) for task in tasks]
+            return _results(futures, iter(()), timeout)
+        first = itertools.islice(tasks, max(1, buffersize // chunksize))
+        futures = [self._submit(run_chunk, *task) for task in first]
+        return _results(futures, (self._submit(run_chunk, *task) for task in tasks), timeout)
+
+    def starts(self) -> list[StartReport]:
+        """Give what the workers told about their start, by number; in-process ones tell nothing."""
+        return self._fleet.reports()
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Take no more tasks, and end the workers when they have finished.
+
+        With ``wait`` every record that they logged has been handled when this returns, and their
+        resources are closed.
+        """
+        if self._closed and not wait:
+            return
+        self._closed = True
+        if self.start_method == "loky":
+            self._pool.shutdown(wait=wait, kill_workers=cancel_futures)
+        else:
+            self._pool.shutdown(wait=wait, cancel_futures=cancel_futures)
+        if wait:
+            self._fleet.drain()
+            self._fleet.close()
+
+    def _submit(self, *task: Any) -> Future[Any]:
+        if self._closed:
+            raise RuntimeError("cannot schedule new futures after shutdown")
+        try:
+            return TaskFuture(self._pool.submit(*task), self._fleet)
+        except BrokenExecutor as error:
+            failure = self._fleet.failure()
+            if failure is None:
+                raise
+            raise failure from error
+
+
+class Initializer:
+    """Starts a worker of one fleet; what an executor gives to its pool."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+        fleet.birth()  # before a fork: afterwards it would be too late
+
+    def __call__(self) -> None:
+        """Start this process as a worker of the fleet."""
+        self._fleet.spec.start_in(self._fleet)
+
+    def __reduce__(self) -> Any:
+        return _Sent, (self._fleet.spec, self._fleet.spec.born(self._fleet))
+
+
+class _Sent:
+    """An Initializer that has been sent to its worker."""
+
+    def __init__(self, spec: WorkerSpec, born: Any) -> None:
+        self._spec = spec
+        spec.__dict__["_born"] = born
+
+    def __call__(self) -> None:
+        """Start this process as the worker that it was sent to."""
+        self._spec()
+
+
+class TaskFuture(Future):  # type: ignore[type-arg]
+    """A task's future; says why a worker could not start where the pool says only that it broke."""
+
+    def __init__(self, inner: Future[Any], fleet: Fleet) -> None:
+        super().__init__()
+        self._inner = inner
+        self._fleet = fleet
+        inner.add_done_callback(self._take)
+
+    def cancel(self) -> bool:
+        """Cancel the task unless it runs or is done."""
+        return self._inner.cancel()
+
+    def running(self) -> bool:
+        """Tell whether a worker has the task."""
+        return self._inner.running()
+
+    def _take(self, inner: Future[Any]) -> None:
+        if inner.cancelled():
+            super().cancel()
+            self.set_running_or_notify_cancel()
+            return
+        error = inner.exception()
+        if isinstance(error, BrokenExecutor):
+            failure = self._fleet.failure()
+            if failure is not None:
+                failure.__cause__ = error
+                error = failure
+        if error is not None:
+            self.set_exception(error)
+        else:
+            self.set_result(inner.result())
+
+
+def run_chunk(stamp: Stamp, fn: Callable[..., Any], items: list[tuple[Any, ...]]) -> list[Any]:
+    """Run one task per item, in a worker; each goes by its own index."""
+    start = stamp.key
+    assert isinstance(start, int)
+    return [run(stamp._replace(key=start + at), fn, item, {}) for at, item in enumerate(items)]
+
+
+def _chunks(items: Iterator[Any], size: int) -> Iterator[tuple[int, list[Any]]]:
+    for start in itertools.count(0, size):
+        chunk = list(itertools.islice(items, size))
+        if not chunk:
+            return
+        yield start, chunk
+
+
+def _results(
+    futures: list[Future[Any]], more: Iterator[Future[Any]], timeout: float | None
+) -> Iterator[Any]:
+    import time
+    from collections import deque
+
+    end = None if timeout is None else time.monotonic() + timeout
+    waiting = deque(futures)
+
+    def give() -> Iterator[Any]:
+        try:
+            while waiting:
+                left = None if end is None else end - time.monotonic()
+                results = waiting.popleft().result(left)
+                waiting.extend(itertools.islice(more, 1))
+                yield from results
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    return give()
+
+
+def _check_method(start_method: str | None, clean: str) -> str:
+    if clean != "never":
+        raise SpecError(f"clean={clean!r}: {_TO_COME}; only clean='never' is")
+    if start_method == "template":
+        raise SpecError(f"start_method='template': {_TO_COME}; use 'forkserver', say")
+    if start_method is None:
+        import multiprocessing
+
+        return multiprocessing.get_start_method()
+    if start_method not in START_METHODS:
+        near = nearest(str(start_method), list(START_METHODS))
+        hint = f"; did you mean {near!r}?" if near else f"; known: {', '.join(START_METHODS)}"
+        raise SpecError(f"start_method={start_method!r} is not known{hint}")
+    return start_method
+
+
+def _check_size(size: int | None, method: str) -> int:
+    if size is None:
+        import os
+
+        cores = getattr(os, "process_cpu_count", os.cpu_count)()
+        return 1 if method == "inline" else cores or 1
+    if not isinstance(size, int) or size < 1:
+        raise SpecError(f"max_workers={size!r}: a whole number from 1 on")
+    return size
+
+
+def _make_pool(method: str, size: int, initializer: Initializer) -> Any:
+    if method == "thread":
+        from concurrent.futures import ThreadPoolExecutor
+
+        return ThreadPoolExecutor(size, thread_name_prefix="workerstate")
+    if method == "inline":
+        return _Inline()
+    if method == "loky":
+        return _loky().ProcessPoolExecutor(size, initializer=initializer)
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    context = multiprocessing.get_context(method)
+    return ProcessPoolExecutor(size, mp_context=context, initializer=initializer)
+
+
+def _loky() -> Any:
+    try:
+        import loky
+    except ImportError:
+        try:
+            from joblib.externals import loky
+        except ImportError as error:
+            raise BackendUnavailableError("loky", "loky") from error
+    return loky
+
+
+class _Inline:
+    """Runs each task when it is submitted."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_running_or_notify_cancel()
+        try:
+            future.set_result(fn(*args))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Nothing runs any more when a submit has returned."""

@@ -1,0 +1,167 @@
+"""The parent's side of one pool whose workers start as a spec declares."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+from _thread import get_ident
+
+from workerstate import carrying, start_reports
+from workerstate.seeds import GLOBAL_GENERATORS
+from workerstate.workerside import Birth, Bound, Stamp
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from workerstate.errors import WorkerStartError
+    from workerstate.seeds import Key
+    from workerstate.spec import WorkerSpec
+    from workerstate.start_reports import StartReport
+
+_ordinals = itertools.count(1)
+
+
+class Fleet:
+    """The workers of one pool, as the parent knows them.
+
+    A fleet that is not a pool's ``own`` is the spec's: pools with equal specs that share workers, as
+    loky's and joblib's do, share the fleet too, and a worker starts once for all of them.
+
+    Attributes:
+        spec: what they start with.
+        name: what they are known by.
+        remote: they can't read this process's folder; a task brings its settings along.
+    """
+
+    def __init__(
+        self,
+        spec: WorkerSpec,
+        *,
+        backend: str | None = None,
+        size: int | None = None,
+        own: bool = True,
+        remote: bool = False,
+    ) -> None:
+        self.spec = spec
+        self.backend = backend
+        self.size = size
+        self.remote = remote
+        self.name = f"{spec.identity}-{os.getpid()}"
+        if own:
+            self.name += f"-{next(_ordinals)}"
+        self._birth: tuple[int, Birth, bytes] | None = None
+
+    def birth(self) -> Birth:
+        """Give what a worker needs to know; opens the way for its records."""
+        return self._made()[1]
+
+    def prepared(self) -> Birth | None:
+        """Give what ``birth`` has given, in this process or the one that it was forked from."""
+        return self._birth[1] if self._birth is not None else None
+
+    def _made(self) -> tuple[int, Birth, bytes]:
+        if self._birth is None or self._birth[0] != os.getpid():
+            import pickle
+
+            birth = self._make()
+            try:
+                pickled = pickle.dumps(birth, 4)
+            except Exception:  # functions that only cloudpickle sends; then the spec itself does
+                pickled = b""
+            self._birth = (os.getpid(), birth, pickled)
+        return self._birth
+
+    def _make(self) -> Birth:
+        spec, carried = self.spec, self.spec.carried
+        address = level = None
+        if carried.records or carried.stdio:
+            from workerstate.records import hub
+
+            address = hub.shared().address()
+        if "loguru" in sys.modules and carried.records:
+            from workerstate.records.loguru_bridge import lowest_level
+
+            level = lowest_level()
+        # random is cheap, and no worker should depend on whether a task has imported it first.
+        libraries = [name for name in GLOBAL_GENERATORS if name == "random" or name in sys.modules]
+        return Birth(
+            fleet=self.name,
+            folder=start_reports.folder(),
+            parent=os.getpid(),
+            thread=get_ident(),
+            records=address,
+            logs=carried.records,
+            stdio=carried.stdio,
+            on_full=spec.on_full,
+            level=level,
+            explicit=tuple(spec.explicit),
+            given=spec.given,
+            preload=spec.preload,
+            resources=spec.resources,
+            initializer=spec.initializer,
+            teardown=spec.teardown,
+            seed=spec.seed,
+            libraries=tuple(libraries),
+            backend=self.backend,
+            size=self.size,
+        )
+
+    def stamp(self, call: int = 0, key: Key | None = None) -> Stamp:
+        """Give what a task brings that is submitted now, from this thread."""
+        birth = self._made()
+        data = self.spec.settings()
+        name = carrying.keep(data) if data else ""
+        settings = data if self.remote else None
+        return Stamp(birth[2], self.name, name, settings, self.spec.seed, call, key)
+
+    def bind(self, fn: Callable[..., Any], key: Key | None = 0) -> Bound:
+        """Give ``fn`` as one task of a call of its own."""
+        return Bound(self.stamp(self.spec.next_call(), key), fn)
+
+    def reports(self) -> list[StartReport]:
+        """Give what the workers told about their start, by number."""
+        return start_reports.read_all(os.path.join(start_reports.folder(), self.name))
+
+    def failure(self) -> WorkerStartError | None:
+        """Give why a worker could not start, if one could not; also where the start killed it."""
+        for report in self.reports():
+            if report.failure is not None:
+                return report.failure
+            if report.state == start_reports.STARTING and not _alive(report.pid):
+                return _died(report)
+        return None
+
+    def drain(self, timeout: float = 5.0) -> None:
+        """Let the parent's handlers write all that the workers have logged up to now."""
+        if self.spec.carried.records or self.spec.carried.stdio:
+            from workerstate.records import hub
+
+            hub.shared().drain(timeout)
+
+    def close(self) -> None:
+        """Close what in-process workers hold."""
+        from workerstate import in_process
+
+        in_process.close(self.name)
+
+
+def _died(report: StartReport) -> WorkerStartError:
+    from workerstate.errors import WorkerStartError
+
+    reason = "the process died at this step"
+    return WorkerStartError(report.number, report.pid, report.step, reason, "", None)
+
+
+def _alive(pid: int) -> bool:
+    """Tell whether that process runs; one that has ended and is not yet waited for doesn't."""
+    try:
+        os.kill(pid, 0)
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+    except FileNotFoundError:
+        return os.path.isdir("/proc/self") is False
+    except OSError:
+        return False

@@ -1,0 +1,315 @@
+"""The declared start state of workers: one value, honoured the same on every backend."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import weakref
+
+from workerstate import carrying, spec_checks, workerside
+from workerstate.errors import SpecError
+from workerstate.fleet import Fleet
+from workerstate.resources import Resource
+from workerstate.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import Any, Literal
+
+    from typing_extensions import Never
+
+    from workerstate.seeds import Key
+    from workerstate.start_reports import StartReport
+    from workerstate.workerside import Birth, Bound, Stamp
+
+    Call = Callable[[], object]
+
+_live: weakref.WeakValueDictionary[int, WorkerSpec] = weakref.WeakValueDictionary()
+_hooked: list[int] = []
+
+
+class WorkerSpec(Value):
+    """What every worker starts with: picklable, comparable by value, and itself an initializer.
+
+    ``ProcessPoolExecutor(initializer=spec)`` and the like start each worker as declared;
+    ``spec.bind(fn)`` carries the per-task part to any pool; ``workerstate.Executor(spec=spec)`` and
+    ``spec.multiprocessing()``, ``spec.joblib()`` and the other adapters do both.
+
+    Args:
+        carry: state taken from the parent as it is when a task is submitted: names of facets
+            (``"logging"``, ``"warnings"``, ``"numpy"``...), globals of the program's modules
+            (``"app:OPTIONS"``, ``"app:*"``), ``"stdio"``, or ``"all"``: each facet that is there.
+        set: state given here, over what is carried:
+            ``{"decimal": {"prec": 50}, "app:DEBUG": True}``.
+        seed: the root of the tasks' random numbers. A task's stream depends on it, on the number
+            of the call (each ``map`` or ``submit`` with this spec, counted from 0), and on the
+            task's index in it. A spec made anew, or by ``replace()``, counts from 0 again.
+        preload: modules that each worker imports before its first task.
+        resources: what each worker opens once and closes at its end, by name; see ``Resource``.
+        initializer: called in each worker after all else, without arguments.
+        teardown: called when a worker ends in an orderly way.
+        drift: what to do about a worker that tasks have changed; only ``"ignore"`` is there yet.
+        on_full: ``"block"``: a worker's logging waits while the parent doesn't keep up; ``"drop"``:
+            it never waits, and what was dropped is counted.
+
+    Raises:
+        SpecError: something in it can't be honoured; no worker was started.
+    """
+
+    carry: tuple[str, ...]
+    set: Mapping[str, Any]
+    seed: int | None
+    preload: tuple[str, ...]
+    resources: Mapping[str, Resource]
+    initializer: Call | None
+    teardown: Call | None
+    drift: Any
+    on_full: Literal["block", "drop"]
+
+    if TYPE_CHECKING:
+        given: Mapping[str, Mapping[str, Any]]
+        identity: str
+        carried: carrying.Carried
+        _calls: Iterator[int]
+        _fleet: Fleet
+        _born: tuple[Birth, bytes | None, str] | None
+        _last: Stamp | None
+
+    def __init__(
+        self,
+        *,
+        carry: Iterable[str] | str = (),
+        set: Mapping[str, Any] | None = None,
+        seed: int | None = None,
+        preload: Iterable[str] = (),
+        resources: Mapping[str, Resource | Callable[[], Any]] | None = None,
+        initializer: Call | None = None,
+        teardown: Call | None = None,
+        drift: Any = "ignore",
+        on_full: Literal["block", "drop"] = "block",
+        **unknown: Never,
+    ) -> None:
+        spec_checks.options("WorkerSpec", unknown, self._fields)
+        fields = {
+            "carry": spec_checks.carry_names(carry),
+            "set": dict(set or {}),
+            "seed": _check_seed(seed),
+            "preload": (preload,) if isinstance(preload, str) else tuple(preload),
+            "resources": _check_resources(resources or {}),
+            "initializer": initializer,
+            "teardown": teardown,
+            "drift": spec_checks.drift_policy(drift),
+            "on_full": _check_on_full(on_full),
+        }
+        self.__dict__.update(fields)
+        self.__dict__["given"] = spec_checks.given_settings(set)
+        self.__dict__["identity"] = _identity(self)
+        self._prepare()
+        if not _in_worker():
+            self._check_now()
+            _hook_fork()
+            _live[id(self)] = self
+
+    def _prepare(self) -> None:
+        self.__dict__["carried"] = carrying.Carried(self.carry)
+        self.__dict__["_calls"] = itertools.count()
+        self.__dict__["_fleet"] = Fleet(self, own=False)
+        self.__dict__["_born"] = None
+        self.__dict__["_last"] = None
+
+    def _check_now(self) -> None:
+        """Find what can't be carried now; a name that isn't there yet may come before its use."""
+        try:
+            self.settings()
+        except SpecError as error:
+            cause = error.__cause__
+            while cause is not None:
+                if isinstance(cause, (AttributeError, ModuleNotFoundError)):
+                    return
+                cause = cause.__cause__
+            raise
+
+    @property
+    def explicit(self) -> tuple[str, ...]:
+        """The facets that were asked for by name, so that each must be applied."""
+        named = [] if self.carried.everything else list(self.carried.facets)
+        named += [name for name in ("modules", "contextvars") if self.carried.named]
+        return tuple(dict.fromkeys([*named, *self.given]))
+
+    def settings(self) -> bytes:
+        """Give what workers are to have now, pickled; empty if the spec says nothing of it.
+
+        Raises:
+            SpecError: names what can't be carried.
+        """
+        found = carrying.capture(self.carried)
+        merged = carrying.merge(found, self.given)
+        return carrying.dumps(merged) if merged else b""
+
+    def next_call(self) -> int:
+        """Give the number of the next call; each is given once."""
+        return next(self._calls)
+
+    def bind(self, fn: Callable[..., Any], *, key: Key | None = None) -> Bound:
+        """Give ``fn`` with all that each of its tasks must bring, for any pool.
+
+        The worker that runs it starts as declared if it has not, so ``initializer=spec`` is good
+        but not needed. Carried state is the parent's at the time of this call; bind again after a
+        change (``Executor`` and the adapters do so with each task).
+
+        Args:
+            fn: what to run.
+            key: what the task's random numbers go by. Without one they go by the arguments: equal
+                arguments draw equal numbers.
+        """
+        from workerstate.workerside import Bound
+
+        return Bound(self._fleet.stamp(self.next_call(), key), fn)
+
+    def starts(self) -> list[StartReport]:
+        """Give what workers that got this spec as initializer, or by bind, told about their start."""
+        return self._fleet.reports()
+
+    def __call__(self, *_: object) -> None:
+        """Start this worker as declared: what a pool's ``initializer=`` calls.
+
+        Takes and leaves alone what some backends pass (a worker's number).
+
+        Raises:
+            WorkerStartError: this worker could not start, and its pool can't be told otherwise.
+        """
+        self.start_in(self._fleet)
+
+    def start_in(self, fleet: Fleet) -> None:
+        """Start this worker of ``fleet`` as declared; see ``__call__``."""
+        birth, data, fingerprint = self._orders(fleet)
+        here = workerside.begin(birth, data, fingerprint)
+        if here.failure is not None:
+            from workerstate.refusal import refuse_tasks
+
+            refuse_tasks(here.failure)
+
+    def _orders(self, fleet: Fleet) -> tuple[Birth, bytes | None, str]:
+        if self._born is not None:
+            born: tuple[Birth, bytes | None, str] = self._born
+            return born
+        prepared = fleet.prepared()
+        if prepared is None or prepared.parent == os.getpid():
+            return fleet.birth(), None, ""
+        data = self.settings()  # forked: what the parent had then, this process has
+        return prepared, data, carrying.fingerprint(data) if data else ""
+
+    def __reduce__(self) -> Any:
+        fields = {name: self.__dict__[name] for name in (*self._fields, "given", "identity")}
+        return _revive, (fields, self.born(self._fleet))
+
+    def born(self, fleet: Fleet) -> tuple[Birth, bytes | None, str]:
+        """Give what a worker of ``fleet`` that starts now needs.
+
+        A pool that replaces a worker does so in a thread of its own, where an error would be lost;
+        then what was carried last serves.
+        """
+        try:
+            stamp = fleet.stamp()
+        except SpecError:
+            if self._last is None:
+                raise
+            stamp = self._last
+        self.__dict__["_last"] = stamp
+        return fleet.birth(), stamp.settings, stamp.fingerprint
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, WorkerSpec):
+            return NotImplemented
+        return self.identity == other.identity
+
+    def __hash__(self) -> int:
+        return hash(self.identity)
+
+    def __repr__(self) -> str:
+        empty: tuple[Any, ...] = ((), {}, None, "ignore", "block")
+        said = [f"{n}={self.__dict__[n]!r}" for n in self._fields if self.__dict__[n] not in empty]
+        return f"WorkerSpec({', '.join(said)})"
+
+    def replace(self, **changes: Any) -> WorkerSpec:
+        """Give a copy in which the named fields have other values, and calls count from 0 again."""
+        return WorkerSpec(**{**{name: self.__dict__[name] for name in self._fields}, **changes})
+
+
+def _revive(fields: dict[str, Any], born: Any) -> WorkerSpec:
+    spec = WorkerSpec.__new__(WorkerSpec)
+    spec.__dict__.update(fields)
+    spec._prepare()
+    spec.__dict__["_born"] = born
+    return spec
+
+
+def _check_seed(seed: object) -> object:
+    if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool) or seed < 0):
+        raise SpecError(f"seed={seed!r}: a whole number from 0 on, or None")
+    return seed
+
+
+def _check_on_full(on_full: object) -> object:
+    if on_full not in ("block", "drop"):
+        raise SpecError(f"on_full={on_full!r}: 'block' or 'drop'")
+    return on_full
+
+
+def _check_resources(given: Mapping[str, Any]) -> dict[str, Resource]:
+    found = {}
+    for name, value in given.items():
+        resource = value if isinstance(value, Resource) else Resource(value)
+        if not callable(resource.open):
+            raise SpecError(f"resources={{{name!r}: ...}}: a Resource or a function, not {value!r}")
+        spec_checks.sendable(f"resources={{{name!r}: ...}}", resource.open)
+        spec_checks.sendable(f"resources={{{name!r}: ...}}, close", resource.close)
+        found[name] = resource
+    return found
+
+
+def _identity(spec: WorkerSpec) -> str:
+    """Give a text that is equal for equal declarations; a function counts with its code."""
+    import pickle
+
+    from workerstate.fingerprint import fingerprint
+
+    for name in ("initializer", "teardown"):
+        value = spec.__dict__[name]
+        if value is not None and not callable(value):
+            raise SpecError(f"{name}={value!r}: a function without arguments, or None")
+        spec_checks.sendable(f"{name}=", value)
+    for facet, values in spec.given.items():
+        for key, value in values.items():
+            spec_checks.sendable(f"set: {facet}: {key}", value)
+    said = fingerprint(
+        [sorted(spec.given.items()), *(spec.__dict__[each] for each in spec._fields)]
+    )
+    data = pickle.dumps([spec.__dict__[name] for name in spec._fields], 4) if said.partial else b""
+    return carrying.fingerprint(data + str(said.digest).encode())
+
+
+def _in_worker() -> bool:
+    """Tell whether this runs in a worker, or while one is starting (its main module, say)."""
+    process: Any = sys.modules.get("multiprocessing.process")
+    if process is None:
+        return False
+    starting = getattr(process.current_process(), "_inheriting", False)
+    return starting or process.parent_process() is not None
+
+
+def _hook_fork() -> None:
+    if not _hooked:
+        _hooked.append(os.getpid())
+        os.register_at_fork(before=_before_fork)
+
+
+def _before_fork() -> None:
+    """Open the way back for workers that this fork may make: afterwards it would be too late."""
+    for spec in list(_live.values()):
+        try:
+            spec._fleet.birth()
+        except Exception:  # a fork must not fail for it; a worker then says what is missing
+            pass

@@ -1,0 +1,137 @@
+"""What makes a declaration wrong, found in the parent before any worker starts."""
+
+from __future__ import annotations
+
+from workerstate.carrying import RECORDS, SHOWN_ONLY
+from workerstate.errors import SpecError, nearest
+from workerstate.facets import BUILTIN, get
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+POLICIES = ("ignore", "warn", "error", "reset", "retire")
+_TOO_LATE = ("PYTHONHASHSEED", "PYTHONOPTIMIZE", "PYTHONUTF8", "PYTHONDEVMODE", "PYTHONUNBUFFERED")
+# Facets with a fixed list of keys, which can be compared with what is given.
+_FIXED = ("warnings", "cwd", "sys_path", "decimal", "numpy", "limits", "sklearn", "torch")
+_LOGGER = ("level", "propagate", "disabled", "filters")
+
+
+def carry_names(carry: object) -> tuple[str, ...]:
+    """Give the names in ``carry=``, in their order, each once.
+
+    Raises:
+        SpecError: one is unknown, or can't be carried.
+    """
+    words = [carry] if isinstance(carry, str) else list(carry or ())  # type: ignore[call-overload]
+    known = [*BUILTIN, *RECORDS[1:], "stdio", "all"]
+    for word in words:
+        if not isinstance(word, str):
+            raise SpecError(f"carry= takes names, not {word!r}")
+        if word in SHOWN_ONLY:
+            raise SpecError(f"carry={word!r} can't be carried: {SHOWN_ONLY[word]}")
+        if ":" in word:
+            module, _, name = word.partition(":")
+            if not module or not name:
+                raise SpecError(
+                    f"carry={word!r}: write module:NAME, or module:* for all its globals"
+                )
+        elif word not in known:
+            raise SpecError(f"carry={word!r} is not known{_hint(word, known)}")
+    return tuple(dict.fromkeys(words))
+
+
+def given_settings(given: Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:
+    """Give ``set=`` by facet: ``{"decimal": {"prec": 50}, "app:DEBUG": True}``.
+
+    Raises:
+        SpecError: an unknown facet or key, or one that can't be set once Python runs.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for name, value in (given or {}).items():
+        if ":" in name:
+            found.setdefault("modules", {})[name] = value
+            continue
+        if name not in BUILTIN:
+            raise SpecError(f"set={{{name!r}: ...}}: no such facet{_hint(name, BUILTIN)}")
+        if name in SHOWN_ONLY:
+            raise SpecError(f"set={{{name!r}: ...}} can't be set: {SHOWN_ONLY[name]}")
+        if not hasattr(value, "items"):
+            raise SpecError(f"set={{{name!r}: ...}} takes a mapping of settings, not {value!r}")
+        _check_keys(name, value)
+        found.setdefault(name, {}).update(value)
+    return found
+
+
+def _check_keys(name: str, values: Mapping[str, Any]) -> None:
+    if name == "environ":
+        for key, value in values.items():
+            if key in _TOO_LATE:
+                raise SpecError(
+                    f"set: environ: {key} is read when Python starts, before a worker can set it; "
+                    "set it in the environment that workers are started from"
+                )
+            if value is not None and not isinstance(value, str):
+                raise SpecError(f"set: environ: {key}={value!r}: a variable is a string, or None")
+    elif name == "logging":
+        for key in values:
+            if not key.startswith("logging:") and key.rpartition(".")[2] not in _LOGGER:
+                raise SpecError(
+                    f"set: logging: {key!r}: write <logger>.level, .propagate or .disabled, "
+                    f"or logging:disable{_hint(key.rpartition('.')[2], _LOGGER)}"
+                )
+    elif name in _FIXED and get(name).present():
+        known = list(get(name).capture().settings)
+        for key in values:
+            if key not in known:
+                raise SpecError(f"set: {name}: no such setting: {key!r}{_hint(key, known)}")
+
+
+def drift_policy(drift: object) -> object:
+    """Give the policy, or the policies by facet, if they are known and there.
+
+    Raises:
+        SpecError: an unknown policy, or one that is not there yet.
+    """
+    policies = drift.values() if hasattr(drift, "values") else [drift]
+    for policy in policies:
+        if policy not in POLICIES:
+            raise SpecError(f"drift={policy!r} is not known{_hint(str(policy), POLICIES)}")
+        if policy != "ignore":
+            raise SpecError(f"drift={policy!r} is not there yet; only 'ignore' is")
+    return drift
+
+
+def sendable(what: str, value: object) -> None:
+    """Make sure that a worker can be sent ``value``.
+
+    Raises:
+        SpecError: names it, and why.
+    """
+    import pickle
+
+    try:
+        pickle.dumps(value, 4)
+    except Exception as error:
+        hint = "; define it at the top level of a module" if callable(value) else ""
+        raise SpecError(
+            f"{what}: a {type(value).__name__} that can't be sent to a worker: {error}{hint}"
+        ) from error
+
+
+def options(what: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """Make sure that every option is known.
+
+    Raises:
+        SpecError: names one that is not, and the nearest that is.
+    """
+    known = list(known)
+    for name in given:
+        if name not in known:
+            raise SpecError(f"{what} has no option {name!r}{_hint(name, known)}")
+
+
+def _hint(word: str, known: Iterable[str]) -> str:
+    near = nearest(word, list(known))
+    return f"; did you mean {near!r}?" if near else f"; known: {', '.join(sorted(known))}"

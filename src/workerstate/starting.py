@@ -1,0 +1,335 @@
+"""How a worker starts as declared, step by step, and tells the parent each one."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from _thread import get_ident
+
+from workerstate import start_reports, workerside
+from workerstate.applying import EARLY, fetch, in_thread, order
+from workerstate.errors import FacetError, WorkerStartError
+from workerstate.resources import close_at_exit
+from workerstate.start_reports import FAILED, STARTED, STARTING, STOPPED, StartReport
+from workerstate.workerside import Birth, Here, Stamp, Worker
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+MOST_ATTEMPTS = 3  # workers in a row that die while starting; the next one refuses
+_BACKENDS = {
+    "multiprocessing": "multiprocessing",
+    "concurrent": "futures",
+    "loky": "loky",
+    "joblib": "joblib",
+    "mpire": "mpire",
+    "pebble": "pebble",
+    "distributed": "dask",
+    "torch": "torch",
+    "billiard": "billiard",
+}
+
+
+def start(birth: Birth, settings: bytes | None, fingerprint: str) -> Here:
+    """Start this worker; what goes wrong is kept in ``Here.failure``."""
+    if start_reports.is_own(birth.folder):
+        return _start_in_process(birth)
+    method, backend = _how(birth)
+    place = os.path.join(birth.folder, birth.fleet)
+    # A worker on another machine can't see the folder; who runs it numbers it, and hears of it.
+    number = start_reports.claim_number(place, birth.size) if os.path.isdir(birth.folder) else 0
+    here = Here(birth, Worker(number, method, backend, birth.parent), False)
+    steps = _Steps(here, place)
+    token = workerside._here.set(here)
+    previous = _catch_sigterm(steps)
+    try:
+        steps.check_predecessors()
+        _take_settings(here, steps, settings, fingerprint)
+        _open(here, steps)
+        steps.tell(STARTED)
+    except (Exception, SystemExit) as error:
+        here.failure = _failure(here, steps.step, error)
+        steps.tell(FAILED)
+        here.close()
+    finally:
+        _restore_sigterm(previous)
+        workerside._here.reset(token)
+    here.thread = get_ident()
+    close_at_exit(here.close)
+    return here
+
+
+def _take_settings(here: Here, steps: _Steps, settings: bytes | None, fingerprint: str) -> None:
+    steps.next("the settings of the parent")
+    wanted = _settings(here.birth, settings, fingerprint)
+    for name in EARLY:
+        if name in wanted:
+            steps.next(f"facet {name!r}")
+            here.applied.apply(wanted, [name])
+    steps.next("the way of log records to the parent")
+    _send_records(here.birth)
+    for name in (
+        *here.birth.preload,
+        *(here.birth.libraries if here.birth.seed is not None else ()),
+    ):
+        steps.next(f"import of {name!r}")
+        __import__(name)
+    for name in order(wanted):
+        if name not in EARLY:
+            steps.next(f"facet {name!r}")
+            here.applied.apply(wanted, [name])
+    here.applied.settings = wanted
+    here.fingerprint = fingerprint
+
+
+def _settings(birth: Birth, settings: bytes | None, fingerprint: str) -> Any:
+    if settings:
+        import pickle
+
+        return pickle.loads(settings)
+    return fetch(birth.folder, fingerprint) if fingerprint else {}
+
+
+def _open(here: Here, steps: _Steps) -> None:
+    birth = here.birth
+    if birth.seed is not None:
+        from workerstate.seeds import Stream, seed_globals
+
+        # For tasks that are not bound: one stream per worker, and none that an earlier one had.
+        here.stream = Stream(birth.seed, 0, f"worker {here.who.number} {steps.ordinal}")
+        seed_globals(here.stream)
+    for name, resource in birth.resources.items():
+        steps.next(f"resource {name!r}")
+        here.opened.open(name, resource)
+    if birth.initializer is not None:
+        steps.next("the initializer")
+        birth.initializer()
+        _send_records(birth)  # an initializer that sets up logging has added handlers
+    if birth.teardown is not None:
+        here.opened.at_close(birth.teardown)
+
+
+def _send_records(birth: Birth) -> None:
+    if birth.records is None:
+        return
+    if birth.logs:
+        from workerstate.records import sender
+
+        sender.install(birth.records, on_full=birth.on_full)  # type: ignore[arg-type]
+        if birth.level is not None and "loguru" in sys.modules:
+            from workerstate.records import loguru_bridge
+
+            loguru_bridge.install(level=birth.level)
+    if birth.stdio:
+        from workerstate.records import stdio
+
+        stdio.install(birth.records)
+
+
+def catch_up(here: Here, stamp: Stamp) -> None:
+    """Make a started worker match what the task was submitted with, and this thread too.
+
+    Raises:
+        FacetError: that can't be done; the task is not run.
+    """
+    if here.fingerprint != stamp.fingerprint:
+        wanted = _settings(here.birth, stamp.settings, stamp.fingerprint)
+        here.applied.waiting.clear()
+        here.applied.apply(wanted, order(wanted))
+        gone = [name for name in here.applied.settings if name not in wanted]
+        here.applied.apply(wanted, gone)
+        here.applied.settings = wanted
+        here.fingerprint = stamp.fingerprint
+    elif here.thread != get_ident():
+        here.applied.apply(here.applied.settings, in_thread())
+    here.thread = get_ident()
+    here.applied.apply_waiting()
+    if here.birth.level is not None and "loguru" in sys.modules and _bridged[0] != os.getpid():
+        _bridged[0] = os.getpid()
+        _send_records(here.birth)
+
+
+_bridged = [0]
+
+
+def _start_in_process(birth: Birth) -> Here:
+    from workerstate import in_process
+
+    fleet = in_process.fleets.setdefault(birth.fleet, in_process.Threads())
+    method = "inline" if birth.thread == get_ident() else "thread"
+    here = Here(birth, Worker(0, method, birth.backend or "threads", birth.parent), True)
+    number = fleet.enter(birth.given, here)
+    here.who = here.who.replace(number=number)
+    step = "import"
+    token = workerside._here.set(here)
+    try:
+        for name in birth.preload:
+            step = f"import of {name!r}"
+            __import__(name)
+        for name, resource in birth.resources.items():
+            step = f"resource {name!r}"
+            here.opened.open(name, resource)
+        if birth.initializer is not None:
+            step = "the initializer"
+            birth.initializer()
+        if birth.teardown is not None:
+            here.opened.at_close(birth.teardown)
+    except (Exception, SystemExit) as error:
+        here.failure = _failure(here, step, error)
+        here.close()
+    finally:
+        workerside._here.reset(token)
+    fleet.workers.here = here
+    return here
+
+
+def run_in_process(here: Here, stamp: Stamp, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """Run a bound task in a thread of the parent, which keeps its own settings and generators."""
+    from workerstate import in_process, seeds
+
+    inline = here.who.start_method == "inline"
+    wanted = (
+        _settings(here.birth, stamp.settings, stamp.fingerprint) if _changed(here, stamp) else {}
+    )
+    if wanted:
+        here.fingerprint = stamp.fingerprint
+    before = in_process.replace({k: v for k, v in wanted.items() if k in in_thread()})
+    token, stream = workerside._here.set(here), None
+    kept: list[Any] = []
+    try:
+        if stamp.seed is None:
+            return fn(*args, **kwargs)
+        stream = workerside._stream.set(workerside.stream_of(stamp, args, kwargs))
+        if inline:
+            kept = seeds.save_globals()
+            seeds.seed_globals(workerside._stream.get())
+        return fn(*args, **kwargs)
+    finally:
+        workerside._here.reset(token)
+        if stream is not None:
+            workerside._stream.reset(stream)
+        seeds.restore_globals(kept)
+        if inline:
+            in_process.replace(before)
+
+
+def _changed(here: Here, stamp: Stamp) -> bool:
+    """Tell whether this thread must be made to match: the caller's own is put back each time."""
+    return here.who.start_method == "inline" or here.fingerprint != stamp.fingerprint
+
+
+def _how(birth: Birth) -> tuple[str, str]:
+    """Give the start method and whose pool this process belongs to."""
+    process: Any = sys.modules.get("multiprocessing.process")
+    current = process.current_process() if process else None
+    target = getattr(current, "_target", None)
+    home = getattr(target, "__module__", None) or type(current).__module__
+    method = getattr(type(current), "_start_method", None)
+    if method is None:
+        context: Any = sys.modules.get("multiprocessing")
+        method = context.get_start_method() if context else "fork"
+    parts = home.split(".")
+    backend = "loky" if "loky" in parts else _BACKENDS.get(parts[0], parts[0])
+    return method, birth.backend or backend
+
+
+def _failure(here: Here, step: str, error: BaseException) -> WorkerStartError:
+    import pickle
+    import traceback
+
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    try:
+        pickled = pickle.dumps(error)
+        pickle.loads(pickled)
+    except Exception:
+        pickled = None
+    reason = str(error) if isinstance(error, FacetError) else f"{type(error).__name__}: {error}"
+    return WorkerStartError(here.who.number, os.getpid(), step, reason, text, pickled)
+
+
+class _Steps:
+    """What the parent is told about the start of this worker."""
+
+    def __init__(self, here: Here, place: str) -> None:
+        self.here = here
+        self.place = place
+        self.step = ""
+        self.began = time.time()
+        self.attempt = 1
+        self.ordinal = 0
+        self._silent = not os.path.isdir(place)
+
+    def check_predecessors(self) -> None:
+        """Look how the last worker of this number ended; refuse where start after start was fatal.
+
+        It held the number's lock until it ended, so what it told last is final.
+        """
+        last = None if self._silent else start_reports.read(self.place, self.here.who.number)
+        if last is None:
+            return
+        self.ordinal = last.ordinal + 1
+        if last.state == STARTING:
+            self.attempt = last.attempt + 1
+            if last.attempt >= MOST_ATTEMPTS:
+                self.step = last.step
+                raise ChildProcessError(
+                    f"the last {last.attempt} workers with this number died at this step "
+                    f"(the last one was pid {last.pid})"
+                )
+
+    def next(self, step: str) -> None:
+        """Say what comes next; only what can end the process is worth a line of its own."""
+        self.step = step
+        self.tell(STARTING)
+
+    def tell(self, state: str) -> None:
+        """Tell the parent; that it has gone meanwhile is not this worker's failure."""
+        if self._silent:
+            return
+        here = self.here
+        report = StartReport(
+            here.who.number,
+            os.getpid(),
+            here.who.start_method,
+            state,
+            self.step if state != STARTED else "",
+            self.began,
+            time.time() - self.began,
+            dict(here.applied.verified),
+            tuple(here.applied.notes),
+            here.failure,
+            self.attempt,
+            self.ordinal,
+        )
+        try:
+            start_reports.write(self.place, report)
+        except OSError:
+            self._silent = True
+
+
+def _catch_sigterm(steps: _Steps) -> Any:
+    """Tell a worker that the pool ends while it starts from one that its start kills."""
+    import signal
+
+    def stop(number: int, frame: object) -> None:
+        steps.tell(STOPPED)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    try:
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, stop)
+            return stop
+    except ValueError:  # not in the main thread
+        pass
+    return None
+
+
+def _restore_sigterm(handler: Any) -> None:
+    import signal
+
+    if handler is not None and signal.getsignal(signal.SIGTERM) is handler:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)

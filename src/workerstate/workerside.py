@@ -1,0 +1,333 @@
+"""All that runs in a worker: its start, once, and what surrounds each task.
+
+A task that the parent bound to a spec brings a stamp. A worker that has not started as that spec
+declares does so before the task; one that has other settings than the task was submitted with
+fetches them first.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from _contextvars import ContextVar
+from _thread import RLock, get_ident
+
+from workerstate.errors import NoTaskError
+from workerstate.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from random import Random
+    from typing import Any, NamedTuple
+
+    from numpy.random import Generator
+
+    from workerstate.applying import Applied
+    from workerstate.errors import WorkerStartError
+    from workerstate.records.rendezvous import Address
+    from workerstate.resources import Opened, Resource
+    from workerstate.seeds import Key, Stream
+
+    class Stamp(NamedTuple):
+        """What a bound task brings.
+
+        Fields:
+            birth: the pickled Birth, for a worker that has not started yet.
+            fleet: which pool's workers; names the Birth.
+            fingerprint: of the carried settings as of submit.
+            settings: those settings, pickled, where workers can't read the parent's folder.
+            seed: the root seed, or None.
+            call: the number of the parent's call that the task belongs to.
+            key: the task's index in it, or the user's key; None: made from the arguments.
+        """
+
+        birth: bytes
+        fleet: str
+        fingerprint: str
+        settings: bytes | None
+        seed: int | None
+        call: int
+        key: Key | None
+else:
+    from collections import namedtuple
+
+    Stamp = namedtuple("Stamp", "birth fleet fingerprint settings seed call key")
+
+
+class Birth(Value):
+    """What a worker needs to know to start as declared; picklable.
+
+    Fields:
+        fleet: the name under which the workers of one pool share their numbers.
+        folder: where the parent reads what workers tell about their start.
+        parent: the parent's process id.
+        thread: the thread in which the parent made the declaration.
+        records: the parent's hub, or None.
+        logs: whether log records go there.
+        stdio: whether what is printed goes there.
+        on_full: what a worker does while the parent doesn't keep up with its records.
+        level: loguru's lowest level in the parent, or None where it isn't carried.
+        explicit: facets that were asked for by name.
+        given: settings that ``set=`` gives.
+        preload, resources, initializer, teardown, seed: the spec's.
+        libraries: whose global generators are seeded, since the parent has imported them.
+        backend: whose pool it is, where that is known beforehand.
+        size: how many workers there are at a time, where that is known.
+    """
+
+    fleet: str
+    folder: str
+    parent: int
+    thread: int
+    records: Address | None
+    logs: bool
+    stdio: bool
+    on_full: str
+    level: int | None
+    explicit: tuple[str, ...]
+    given: Mapping[str, Mapping[str, Any]]
+    preload: tuple[str, ...]
+    resources: Mapping[str, Resource]
+    initializer: Callable[[], object] | None
+    teardown: Callable[[], object] | None
+    seed: int | None
+    libraries: tuple[str, ...]
+    backend: str | None
+    size: int | None
+
+
+class Worker(Value):
+    """Who this worker is.
+
+    Fields:
+        number: from 0 to one less than the number of workers; a replacement takes the number of
+            the worker it replaces, so that a device or a port can be pinned to it.
+        start_method: ``fork``, ``spawn``, ``forkserver``, ``loky``, ``thread`` or ``inline``.
+        backend: whose pool it is: ``multiprocessing``, ``futures``, ``loky``, ``joblib``...
+        parent_pid: the process that declared the spec.
+    """
+
+    number: int
+    start_method: str
+    backend: str
+    parent_pid: int
+
+
+class Here:
+    """What one worker is and holds, for one spec."""
+
+    __slots__ = (
+        "applied",
+        "birth",
+        "failure",
+        "fingerprint",
+        "in_process",
+        "opened",
+        "pid",
+        "stream",
+        "thread",
+        "who",
+    )
+
+    def __init__(self, birth: Birth, who: Worker, in_process: bool) -> None:
+        from workerstate.applying import Applied
+        from workerstate.resources import Opened
+
+        self.birth = birth
+        self.who = who
+        self.in_process = in_process
+        self.pid = os.getpid()
+        self.thread = 0
+        self.fingerprint = ""
+        self.failure: WorkerStartError | None = None
+        self.applied: Applied = Applied(birth.explicit, who.start_method)
+        self.opened: Opened = Opened()
+        self.stream: Stream | None = None
+
+    def close(self) -> None:
+        """Close what this worker holds; the functions that do may ask who it is."""
+        if self.pid == os.getpid():
+            token = _here.set(self)
+            try:
+                self.opened.close()
+            finally:
+                _here.reset(token)
+
+
+_heres: dict[str, Here] = {}  # by fleet; a forked process finds its parent's and starts anew
+_locks: dict[int, Any] = {}  # by process id: a fork may catch the parent's held
+_here: ContextVar[Here] = ContextVar("workerstate worker")
+_stream: ContextVar[Stream] = ContextVar("workerstate task")
+
+
+def begin(birth: Birth, settings: bytes | None, fingerprint: str) -> Here:
+    """Start this process, or thread, as declared, unless it has; a failure is kept, not raised."""
+    here = _find(birth.fleet)
+    if here is not None:
+        return here
+    from workerstate import starting
+
+    with _locks.setdefault(os.getpid(), RLock()):
+        here = _find(birth.fleet)
+        if here is None:
+            here = starting.start(birth, settings, fingerprint)
+            if not here.in_process:
+                _heres[birth.fleet] = here
+    return here
+
+
+def _find(fleet: str) -> Here | None:
+    here = _heres.get(fleet)
+    if here is not None and here.pid == os.getpid():
+        return here
+    shared = sys.modules.get("workerstate.in_process")
+    if shared is not None and fleet in shared.fleets:
+        found: Here | None = getattr(shared.fleets[fleet].workers, "here", None)
+        return found
+    return None
+
+
+class Bound:
+    """A function that brings its spec's per-task part to whatever worker runs it."""
+
+    __slots__ = ("fn", "stamp")
+
+    def __init__(self, stamp: Stamp, fn: Callable[..., Any]) -> None:
+        self.stamp = stamp
+        self.fn = fn
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the function as one task."""
+        return run(self.stamp, self.fn, args, kwargs)
+
+    def __reduce__(self) -> Any:
+        return Bound, (self.stamp, self.fn)
+
+
+def run(stamp: Stamp, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """Run a bound task, with all that its spec declares around it.
+
+    Raises:
+        WorkerStartError: this worker could not start as declared; the task was not run.
+    """
+    here = _find(stamp.fleet)
+    if here is None:
+        import pickle
+
+        here = begin(pickle.loads(stamp.birth), stamp.settings, stamp.fingerprint)
+    if here.failure is not None:
+        raise here.failure.with_traceback(None)
+    if here.in_process:
+        from workerstate import starting
+
+        return starting.run_in_process(here, stamp, fn, args, kwargs)
+    if (
+        here.fingerprint != stamp.fingerprint
+        or here.thread != get_ident()
+        or here.applied.waiting
+        or here.birth.level is not None
+    ):
+        from workerstate import starting
+
+        starting.catch_up(here, stamp)
+    token = _here.set(here)
+    try:
+        if stamp.seed is None:
+            return fn(*args, **kwargs)
+        return _run_seeded(stamp, fn, args, kwargs)
+    finally:
+        _here.reset(token)
+
+
+def _run_seeded(stamp: Stamp, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    from workerstate.seeds import seed_globals
+
+    stream = stream_of(stamp, args, kwargs)
+    token = _stream.set(stream)
+    try:
+        seed_globals(stream)
+        return fn(*args, **kwargs)
+    finally:
+        _stream.reset(token)
+
+
+def stream_of(stamp: Stamp, args: Any, kwargs: Any) -> Stream:
+    """Give the stream of a task; one without an index goes by what it is called with."""
+    from workerstate.seeds import Stream
+
+    key = stamp.key
+    if key is None:
+        from workerstate.fingerprint import fingerprint
+
+        key = fingerprint((args, kwargs)).digest
+    assert stamp.seed is not None
+    return Stream(stamp.seed, stamp.call, key)
+
+
+def worker() -> Worker:
+    """Say who this worker is.
+
+    Raises:
+        NoTaskError: this is no worker of a spec.
+    """
+    return _current("worker()").who
+
+
+def resource(name: str) -> Any:
+    """Give what this worker opened under that name when it started (``WorkerSpec.resources``).
+
+    Raises:
+        NoTaskError: this is no worker of a spec, or the spec has no such resource.
+    """
+    return _current(f"resource({name!r})").opened.get(name)
+
+
+def rng() -> Generator:
+    """Give the running task's own numpy generator, which depends on the seed and the task alone.
+
+    The same for every start method, number of workers, chunking, order and retry; under ``thread``
+    too, where the global generators can't be a task's own.
+
+    Raises:
+        NoTaskError: no task is running here, or its spec has no seed.
+        ImportError: numpy is not installed.
+    """
+    return _current_stream("rng()").rng()
+
+
+def stdlib_rng() -> Random:
+    """Give the running task's own ``random.Random`` (see ``rng``); needs no numpy.
+
+    Raises:
+        NoTaskError: no task is running here, or its spec has no seed.
+    """
+    return _current_stream("stdlib_rng()").stdlib_rng()
+
+
+def _current(asked: str) -> Here:
+    here = _here.get(None)
+    if here is None:
+        mine = [each for each in _heres.values() if each.pid == os.getpid()]
+        if len(mine) != 1:
+            raise NoTaskError(
+                f"workerstate.{asked}: this is no worker of a spec; pass initializer=spec to the "
+                "pool, or run the task through spec.bind or workerstate.Executor"
+            )
+        here = mine[0]
+    return here
+
+
+def _current_stream(asked: str) -> Stream:
+    stream = _stream.get(None)
+    if stream is None:
+        here = _here.get(None) or next(
+            (each for each in _heres.values() if each.pid == os.getpid()), None
+        )
+        stream = here.stream if here is not None else None
+    if stream is None:
+        raise NoTaskError(
+            f"workerstate.{asked}: no task of a spec with a seed is running here; "
+            "give WorkerSpec(seed=...) and run the task through spec.bind or workerstate.Executor"
+        )
+    return stream
