@@ -130,8 +130,18 @@ def _worker(seen: View, process: Process, number: int, calls: dict[Any, int]) ->
             "ms": _birth_ms(process),
         },
         "tasks": [_task(seen, process, task, calls) for task in process.tasks],
+        **_more_tasks(process),
         "death": _death(seen, process),
     }
+
+
+def _more_tasks(process: Process) -> dict[str, Any]:
+    """Give what is known of a worker's tasks beyond those that are told one by one."""
+    rows = {
+        function: {"tasks": count, "ms": micros // 1000, "failed": failed}
+        for function, (count, micros, failed) in process.more.items()
+    }
+    return {"more_tasks": rows} if rows else {}
 
 
 def ms(seen: View, moment: int | None) -> int | None:
@@ -211,7 +221,7 @@ def _death(seen: View, process: Process) -> dict[str, Any]:
     return {
         "exit_code": status,
         "signal": _signal_name(status),
-        "task": task.function if task else None,
+        "task": task.function if task else process.running,
         "task_started_ms": ms(seen, task.begin) if task else None,
         "ms": ms(seen, moment),
         "memory": {"last": resident[0], "highest": resident[1]} if resident else None,

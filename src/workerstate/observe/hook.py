@@ -159,6 +159,11 @@ def _open(path: str) -> None:
         lost += 1
 
 
+def journal() -> str:
+    """Give the path of this process's journal."""
+    return _path
+
+
 def _new_journal() -> None:
     global _path
     # Process ids are used again, so the start time is part of the name.

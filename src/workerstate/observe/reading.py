@@ -59,6 +59,8 @@ class Process:
     child_exits: list[Event] = field(default_factory=list)
     snapshots: list[Event] = field(default_factory=list)
     others: list[Event] = field(default_factory=list)
+    more: dict[str, list[int]] = field(default_factory=dict)
+    running: str | None = None
     faults: list[Event] = field(default_factory=list)
     reads: list[Event] = field(default_factory=list)
     live: list[Event] = field(default_factory=list)
@@ -164,7 +166,17 @@ def _read_journal(path: Path) -> Process | None:
             torn += 1
     if process is not None:
         process.torn = torn
+        process.running = _read_running(path.with_suffix(".now"))
     return process
+
+
+def _read_running(path: Path) -> str | None:
+    """Give the function that ran last in a worker with very many tasks, if it never ended."""
+    try:
+        text = path.read_text()
+    except OSError:
+        return None
+    return None if text.startswith("-") else text.strip().partition(" ")[2] or None
 
 
 def _take(process: Process, event: Event) -> None:
@@ -174,8 +186,14 @@ def _take(process: Process, event: Event) -> None:
     if kind == "begin":
         process.tasks.append(
             Task(
-                event["n"], event["fn"], event["t"], event.get("work"), event.get("items", 1),
-                event.get("bytes", 0), event.get("mark"), event.get("carrier"),
+                event["n"],
+                event["fn"],
+                event["t"],
+                event.get("work"),
+                event.get("items", 1),
+                event.get("bytes", 0),
+                event.get("mark"),
+                event.get("carrier"),
             )  # fmt: skip
         )
     elif kind in ("end", "unsent", "changes"):
@@ -189,6 +207,8 @@ def _take(process: Process, event: Event) -> None:
             process.imports_at_birth = len(process.imports)
     elif kind in _LISTS:
         getattr(process, _LISTS[kind]).append(event)
+    elif kind == "more":
+        process.more = event["counts"]
     elif kind == "process":
         process.bootstrap = event
     elif kind == "exit":

@@ -28,7 +28,7 @@ def render(document: dict[str, Any], console: Console, *, quiet: bool = False) -
 
 def _headline(document: dict[str, Any], console: Console) -> None:
     program, workers = document["program"], document["workers"]
-    tasks = sum(len(worker["tasks"]) for worker in workers)
+    tasks = sum(words.number_of_tasks(worker) for worker in workers)
     ended = f"exit {program['exit_code']}"
     if program["signal"]:
         ended = f"{program['signal']} ({ended})"
@@ -55,7 +55,7 @@ def _workers(document: dict[str, Any], console: Console) -> None:
             worker["backend"],
             worker["start_method"],
             str(len(worker["birth"]["imports"])),
-            str(len(worker["tasks"])),
+            str(words.number_of_tasks(worker)),
             words.functions(worker["tasks"]) or "(no task)",
             words.ending(worker["death"]),
         )

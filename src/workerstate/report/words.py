@@ -48,6 +48,12 @@ def functions(tasks: list[dict[str, Any]]) -> str:
     return ", ".join(f"{name} x{number}" if number > 1 else name for name, number in counts.items())
 
 
+def number_of_tasks(worker: dict[str, Any]) -> int:
+    """Count the tasks of a worker, those that are only counted included."""
+    more = worker.get("more_tasks", {}).values()
+    return len(worker["tasks"]) + sum(row["tasks"] for row in more)
+
+
 def net_changes(tasks: list[dict[str, Any]]) -> list[str]:
     """Say what a worker's tasks left behind in all: from the first value to the last."""
     first: dict[tuple[str, str], Any] = {}

@@ -11,7 +11,7 @@ from time import perf_counter_ns, time_ns
 from workerstate.observe import hook, state
 from workerstate.observe.probe import Probe
 from workerstate.observe.reads import Reads
-from workerstate.observe.seams import names
+from workerstate.observe.seams import names, overflow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def forget() -> None:
     """In a forked child: none of the parent's tasks is ours."""
     global _count, _current, _ended, _unsent, _probe, _born, weight, initialized
     weight, initialized = None, False
+    overflow.forget()
     _read.clear()
     _unread.clear()
     _count, _current, _ended, _unsent, _probe, _born = 0, None, None, None, Probe(), False
@@ -57,6 +58,10 @@ def begin(called: Any, args: Any, work: object) -> None:
     _count += 1
     _unsent = None
     function, items = names.said(called, args)
+    if _count > overflow.MOST:
+        overflow.begin(_count, function)
+        _current = (_count, function, perf_counter_ns())
+        return
     more = f',"items":{items}' if items != 1 else ""
     if work is not None:
         more += f',"work":{work}'
@@ -91,6 +96,9 @@ def end(ok: bool) -> None:
     _current = None
     _unsent = number
     _ended = (number, function, took)
+    if number > overflow.MOST:
+        overflow.end(function, took, ok)
+        return
     word = "true" if ok else "false"
     hook.write(f'{{"ev":"end","n":{number},"ok":{word},"us":{took // 1000},"t":{time_ns()}}}')
 
@@ -136,3 +144,4 @@ def leave() -> None:
     """At the end of the worker: settle its last task, if it ever asked for one."""
     if _born:
         settle()
+    overflow.flush()
