@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # The facets of which a forked worker has the server's state, not the parent's.
 _FROZEN = ("environ", "umask", "TZ", "timezone", "rlimit", "nice", "affinity", "SIG")
+# What the server sets for itself and puts back in each worker.
+_SERVERS_OWN = ("signals SIGINT", "signals SIGCHLD")
 
 
 def _by_server(seen: View) -> dict[str, list[Process]]:
@@ -36,6 +38,8 @@ def _check_frozen(rule: Rule, seen: View) -> Iterator[Finding]:
         for row in differences(seen, process):
             said = f"{row['facet']} {row['key']}"
             if not any(word in said for word in _FROZEN) or row["facet"] in ("modules", "logging"):
+                continue
+            if said in _SERVERS_OWN:
                 continue
             # The server's own value: what the worker set since its start is no trace of it.
             if before.get(row["facet"], {}).get(row["key"]) == row["worker"]:
