@@ -137,10 +137,14 @@ def _worker(seen: View, process: Process, number: int, calls: dict[Any, int]) ->
 
 def _more_tasks(process: Process) -> dict[str, Any]:
     """Give what is known of a worker's tasks beyond those that are told one by one."""
-    rows = {
+    rows: dict[str, dict[str, int | None]] = {
         function: {"tasks": count, "ms": micros // 1000, "failed": failed}
         for function, (count, micros, failed) in process.more.items()
     }
+    told = len(process.tasks) + sum(row["tasks"] or 0 for row in rows.values())
+    if process.counted > told:
+        # The worker was ended before it wrote its last counts.
+        rows["(not told apart)"] = {"tasks": process.counted - told, "ms": None, "failed": None}
     return {"more_tasks": rows} if rows else {}
 
 

@@ -60,6 +60,7 @@ class Process:
     snapshots: list[Event] = field(default_factory=list)
     others: list[Event] = field(default_factory=list)
     more: dict[str, list[int]] = field(default_factory=dict)
+    counted: int = 0  # the number of the last task, where there were very many
     running: str | None = None
     faults: list[Event] = field(default_factory=list)
     reads: list[Event] = field(default_factory=list)
@@ -166,17 +167,19 @@ def _read_journal(path: Path) -> Process | None:
             torn += 1
     if process is not None:
         process.torn = torn
-        process.running = _read_running(path.with_suffix(".now"))
+        _read_last_task(process, path.with_suffix(".now"))
     return process
 
 
-def _read_running(path: Path) -> str | None:
-    """Give the function that ran last in a worker with very many tasks, if it never ended."""
+def _read_last_task(process: Process, path: Path) -> None:
+    """Take the last task of a worker that had very many, and whether it was still running."""
     try:
-        text = path.read_text()
-    except OSError:
-        return None
-    return None if text.startswith("-") else text.strip().partition(" ")[2] or None
+        text = path.read_text().strip()
+        process.counted = int(text[1:].partition(" ")[0])
+    except (OSError, ValueError):
+        return
+    if text.startswith("+"):
+        process.running = text.partition(" ")[2] or None
 
 
 def _take(process: Process, event: Event) -> None:

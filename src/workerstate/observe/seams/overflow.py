@@ -26,7 +26,7 @@ def begin(number: int, function: str) -> None:
     if _file < 0:
         path = hook.journal().removesuffix(".jsonl") + ".now"
         _file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    text = f"{number} {function}"[: _WIDTH - 1]
+    text = f"+{number} {function}"[:_WIDTH]
     os.pwrite(_file, text.encode("ascii", "replace").ljust(_WIDTH), 0)
 
 
@@ -36,7 +36,7 @@ def end(function: str, took: int, ok: bool) -> None:
     row[0] += 1
     row[1] += took // 1000
     row[2] += not ok
-    os.pwrite(_file, b"-", 0)
+    os.pwrite(_file, b"-", 0)  # in place of the plus sign: over
     if monotonic() - _written > _EVERY:
         flush()
 
