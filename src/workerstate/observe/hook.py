@@ -243,7 +243,7 @@ def _record_imports() -> None:
     """Wrap the one function through which every first import of a module goes."""
     import _frozen_importlib
 
-    core: "Any" = _frozen_importlib
+    core: Any = _frozen_importlib
 
     real = core._find_and_load
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def number_calls(seen: View) -> dict[int, int]:
-    """Number the calls of the whole program in the order of their first task: identity -> number."""
+    """Number the calls of the whole program by their first tasks: identity -> number."""
     calls = sorted(
         (call for process in seen.recording.processes for call in process.calls),
         key=lambda call: call["t"],

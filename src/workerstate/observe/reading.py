@@ -197,7 +197,7 @@ def _take(process: Process, event: Event) -> None:
                 event.get("bytes", 0),
                 event.get("mark"),
                 event.get("carrier"),
-            )  # fmt: skip
+            )
         )
     elif kind in ("end", "unsent", "changes"):
         _take_of_task(process, event)

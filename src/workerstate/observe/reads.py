@@ -30,11 +30,12 @@ LIBRARIES = frozenset(("logging", "decimal", "random", "numpy", "pandas", "sklea
 
 # Methods that run without being named: those of operators, of making and of entering.
 _IMPLIED = frozenset(
-    f"__{name}__"
-    for name in (
-        "init new call enter exit getitem setitem len iter next contains eq lt add sub mul "
-        "truediv getattr getattribute post_init init_subclass"
-    ).split()
+    (
+        *("__init__", "__new__", "__post_init__", "__init_subclass__", "__call__"),
+        *("__enter__", "__exit__", "__getitem__", "__setitem__", "__contains__", "__len__"),
+        *("__iter__", "__next__", "__eq__", "__lt__", "__add__", "__sub__", "__mul__"),
+        *("__truediv__", "__getattr__", "__getattribute__"),
+    )
 )
 _BUILTINS = frozenset(vars(builtins))
 _Function = type(lambda: None)

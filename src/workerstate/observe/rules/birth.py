@@ -131,10 +131,11 @@ def _matters(key: str, parent: str | None, worker: str | None) -> bool:
 def _reads(event: dict[str, list[str]], key: str) -> bool:
     if key in event["globals"]:
         return True
-    # ``module.Class.ATTRIBUTE``: the class and the attribute, or just the attribute, are named.
-    module, _, rest = key.partition(".")
-    owner, _, attribute = rest.rpartition(".")
-    return bool(owner) and attribute in event["attributes"]
+    # ``module.Class.ATTRIBUTE``: an instance or the class is asked for the attribute. That the
+    # owner is a class, not a module, shows in how classes are named.
+    owner, _, attribute = key.rpartition(".")
+    cls = owner.rpartition(".")[2].lstrip("_")
+    return "." in owner and cls[:1].isupper() and attribute in event["attributes"]
 
 
 RULES = (
