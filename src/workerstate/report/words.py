@@ -51,7 +51,7 @@ def functions(tasks: list[dict[str, Any]]) -> str:
 def number_of_tasks(worker: dict[str, Any]) -> int:
     """Count the tasks of a worker, those that are only counted included."""
     more = worker.get("more_tasks", {}).values()
-    return len(worker["tasks"]) + sum(row["tasks"] for row in more)
+    return len(worker["tasks"]) + sum(int(row["tasks"]) for row in more)
 
 
 def net_changes(tasks: list[dict[str, Any]]) -> list[str]:
