@@ -3,51 +3,18 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from workerstate.observe import lineage, pools
+from workerstate.observe import pools, rules
 from workerstate.observe.missing import not_observed
-from workerstate.observe.reading import read
-from workerstate.observe.states import States
-from workerstate.snapshot import compare_texts
+from workerstate.observe.view import View, differences, ms, running_task, status_of, view
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workerstate.observe.lineage import Calls, Origin
-    from workerstate.observe.reading import Process, Recording, Task
+    from workerstate.observe.reading import Process, Task
 
 SCHEMA = 1
-
-
-@dataclass
-class View:
-    """A recording with what is derived from it; what the rules look at."""
-
-    recording: Recording
-    origins: dict[str, Origin]
-    states: States
-    calls: Calls
-
-    def origin(self, process: Process) -> Origin:
-        """Say where a process comes from."""
-        return self.origins[process.journal]
-
-    @property
-    def workers(self) -> list[Process]:
-        """The worker processes, in the order of their births."""
-        return [p for p in self.recording.processes if self.origin(p).role == "worker"]
-
-
-def view(folder: str | Path) -> View:
-    """Read a recording and derive who started whom.
-
-    Raises:
-        RecordingError: there is no recording in ``folder``, or it can't be read.
-    """
-    recording = read(folder)
-    return View(recording, lineage.origins(recording), States(recording), lineage.Calls(recording))
 
 
 def document(folder: str | Path) -> dict[str, Any]:
@@ -68,18 +35,11 @@ def document(folder: str | Path) -> dict[str, Any]:
         "workers": workers,
         "helpers": [_helper(seen, p) for p in seen.recording.processes if _is_helper(seen, p)],
         "pools": pools.events(seen, call_numbers),
-        "findings": _findings(seen),
+        "findings": rules.find(seen),
         "not_observed": not_observed(seen),
         "faults": [f for p in seen.recording.processes for f in p.faults],
         "recording": str(folder),
     }
-
-
-def _findings(seen: View) -> list[dict[str, Any]]:
-    # The rules look at documents, so they can't be imported before this module is.
-    from workerstate.observe import rules
-
-    return rules.find(seen)
 
 
 def _is_helper(seen: View, process: Process) -> bool:
@@ -148,12 +108,6 @@ def _more_tasks(process: Process) -> dict[str, Any]:
     return {"more_tasks": rows} if rows else {}
 
 
-def ms(seen: View, moment: int | None) -> int | None:
-    """Give a moment as milliseconds from the start of the program."""
-    start = seen.recording.note.get("started")
-    return None if moment is None or start is None else (moment - start) // 1_000_000
-
-
 def _birth_ms(process: Process) -> int | None:
     return None if process.born is None else (process.born["t"] - process.started) // 1_000_000
 
@@ -163,19 +117,6 @@ def _imports(process: Process) -> list[dict[str, Any]]:
     return [
         {"module": name, "ms": round(micros / 1000, 3), "depth": depth}
         for name, depth, micros in process.imports[:cut]
-    ]
-
-
-def differences(seen: View, process: Process) -> list[dict[str, Any]]:
-    """Compare the state a worker was born with to its parent's when it was started."""
-    origin = seen.origin(process)
-    worker = seen.states.born(process)
-    parent = seen.states.at_launch(process, origin.launch, origin.parent)
-    if worker is None or parent is None:
-        return []
-    return [
-        {"facet": d.facet, "key": d.key, "parent": d.before, "worker": d.after}
-        for d in compare_texts(parent, worker)
     ]
 
 
@@ -199,22 +140,6 @@ def _task(seen: View, process: Process, task: Task, calls: dict[Any, int]) -> di
     if task.size:
         out["bytes"] = task.size
     return out
-
-
-def status_of(process: Process) -> int | None:
-    """Give the exit status: the parent's word first (negative for a signal), else its own."""
-    if process.reaped is not None:
-        return int(process.reaped["code"])
-    if process.exit is not None and isinstance(process.exit.get("code"), int):
-        return int(process.exit["code"])
-    return None
-
-
-def running_task(process: Process) -> Task | None:
-    """Give the task that the process was in when it ended."""
-    if process.tasks and process.tasks[-1].end is None:
-        return process.tasks[-1]
-    return None
 
 
 def _death(seen: View, process: Process) -> dict[str, Any]:

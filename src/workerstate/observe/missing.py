@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from workerstate.observe.document import View
+    from workerstate.observe.view import View
 
 
 def not_observed(seen: View) -> list[dict[str, Any]]:

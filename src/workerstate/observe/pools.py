@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from workerstate.observe.pool_rule import ExecutorFacts, explain
 
 if TYPE_CHECKING:
-    from workerstate.observe.document import View
+    from workerstate.observe.view import View
 
 
 def number_calls(seen: View) -> dict[int, int]:

@@ -18,8 +18,8 @@ from workerstate.observe.rules.shipping import RULES as SHIPPING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from workerstate.observe.document import View
     from workerstate.observe.rules.rule import Rule
+    from workerstate.observe.view import View
 
 _ALL = (*BIRTH, *FORKSERVER, *LIFE, *POOLS, *SHIPPING, *FORKS)
 RULES: dict[str, Rule] = {rule.code: rule for rule in sorted(_ALL, key=lambda rule: rule.code)}

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workerstate.observe.document import differences
 from workerstate.observe.rules.rule import Rule, functions, listed, script, where_set
+from workerstate.observe.view import differences
 from workerstate.snapshot import alike
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from workerstate.observe.document import View
     from workerstate.observe.reading import Process
+    from workerstate.observe.view import View
     from workerstate.values import Finding
 
 # Facets whose settings change results; what only changes how things print is left out.

@@ -11,8 +11,8 @@ from workerstate.observe.rules.rule import Rule, count, listed, where_set
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from workerstate.observe.document import View
     from workerstate.observe.reading import Process
+    from workerstate.observe.view import View
     from workerstate.values import Finding
 
 

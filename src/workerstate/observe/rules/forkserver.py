@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workerstate.observe.document import differences
 from workerstate.observe.rules.rule import Rule, listed, where_set
+from workerstate.observe.view import differences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from workerstate.observe.document import View
     from workerstate.observe.reading import Process
+    from workerstate.observe.view import View
     from workerstate.values import Finding
 
 # The facets of which a forked worker has the server's state, not the parent's.

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from workerstate.observe.document import running_task, status_of
 from workerstate.observe.rules.rule import Rule, count, listed
+from workerstate.observe.view import running_task, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from workerstate.observe.document import View
     from workerstate.observe.reading import Process
+    from workerstate.observe.view import View
     from workerstate.values import Finding
 
 _TERM = -15  # how a pool's owner ends its workers

@@ -9,8 +9,8 @@ from workerstate.observe.rules.rule import Rule, listed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from workerstate.observe.document import View
     from workerstate.observe.reading import Process
+    from workerstate.observe.view import View
     from workerstate.values import Finding
 
 _COMPARED = {"environ": "environment variable ", "cwd": "", "sys_path": "sys."}

@@ -15,8 +15,8 @@ from workerstate.values import Finding
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from workerstate.observe.document import View
     from workerstate.observe.reading import Process
+    from workerstate.observe.view import View
 
 
 @dataclass(frozen=True)

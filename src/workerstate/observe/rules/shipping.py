@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from workerstate.observe.document import running_task, status_of
 from workerstate.observe.rules.rule import Rule, count
+from workerstate.observe.view import running_task, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from workerstate.observe.document import View
+    from workerstate.observe.view import View
     from workerstate.values import Finding
 
 _MUCH = 8 << 20  # bytes sent again that are worth a word
