@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from workerstate import start_reports
+from workerstate import portable, start_reports
 from workerstate.errors import FacetError
 from workerstate.values import UNSET, is_unset
 
@@ -155,11 +155,9 @@ def fetch(folder: str, fingerprint: str) -> Settings:
     Raises:
         FacetError: the parent has gone, and its folder with it.
     """
-    import pickle
-
     try:
         with open(start_reports.settings_path(folder, fingerprint), "rb") as file:
-            settings: Settings = pickle.load(file)
+            settings: Settings = portable.loads(file.read())
     except OSError as error:
         raise FacetError("carry", "fetch", f"the parent's settings are gone ({error})") from error
     return settings

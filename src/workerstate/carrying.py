@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from workerstate import start_reports
+from workerstate import portable, start_reports
 from workerstate.errors import FacetError, SpecError, WorkerstateError
 from workerstate.facets import BUILTIN, get
 
@@ -150,10 +150,8 @@ def dumps(settings: Settings) -> bytes:
     Raises:
         SpecError: names the setting.
     """
-    import pickle
-
     try:
-        return pickle.dumps(settings, 4)
+        return portable.dumps(settings)
     except Exception as error:
         for facet, values in settings.items():
             for key, value in values.items():

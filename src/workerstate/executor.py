@@ -7,7 +7,7 @@ from concurrent.futures import BrokenExecutor, Future
 from concurrent.futures import Executor as BaseExecutor
 
 from workerstate.errors import BackendUnavailableError, SpecError, nearest
-from workerstate.fleet import Fleet
+from workerstate.fleet import Fleet, Initializer
 from workerstate.spec import WorkerSpec
 from workerstate.workerside import run
 
@@ -129,33 +129,6 @@ class Executor(BaseExecutor):
             if failure is None:
                 raise
             raise failure from error
-
-
-class Initializer:
-    """Starts a worker of one fleet; what an executor gives to its pool."""
-
-    def __init__(self, fleet: Fleet) -> None:
-        self._fleet = fleet
-        fleet.birth()  # before a fork: afterwards it would be too late
-
-    def __call__(self) -> None:
-        """Start this process as a worker of the fleet."""
-        self._fleet.spec.start_in(self._fleet)
-
-    def __reduce__(self) -> Any:
-        return _Sent, (self._fleet.spec, self._fleet.spec.born(self._fleet))
-
-
-class _Sent:
-    """An Initializer that has been sent to its worker."""
-
-    def __init__(self, spec: WorkerSpec, born: Any) -> None:
-        self._spec = spec
-        spec.__dict__["_born"] = born
-
-    def __call__(self) -> None:
-        """Start this process as the worker that it was sent to."""
-        self._spec()
 
 
 class TaskFuture(Future):  # type: ignore[type-arg]

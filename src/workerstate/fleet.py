@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import os
 import sys
+import time
 from _thread import get_ident
 
-from workerstate import carrying, start_reports
+from workerstate import carrying, portable, start_reports
 from workerstate.seeds import GLOBAL_GENERATORS
 from workerstate.workerside import Birth, Bound, Stamp
 
@@ -27,8 +28,8 @@ _ordinals = itertools.count(1)
 class Fleet:
     """The workers of one pool, as the parent knows them.
 
-    A fleet that is not a pool's ``own`` is the spec's: pools with equal specs that share workers, as
-    loky's and joblib's do, share the fleet too, and a worker starts once for all of them.
+    A fleet that is not a pool's ``own`` is the spec's: pools with equal specs that share workers,
+    as loky's and joblib's do, share the fleet too; a worker starts once for all of them.
 
     Attributes:
         spec: what they start with.
@@ -64,14 +65,8 @@ class Fleet:
 
     def _made(self) -> tuple[int, Birth, bytes]:
         if self._birth is None or self._birth[0] != os.getpid():
-            import pickle
-
             birth = self._make()
-            try:
-                pickled = pickle.dumps(birth, 4)
-            except Exception:  # functions that only cloudpickle sends; then the spec itself does
-                pickled = b""
-            self._birth = (os.getpid(), birth, pickled)
+            self._birth = (os.getpid(), birth, portable.dumps(birth))
         return self._birth
 
     def _make(self) -> Birth:
@@ -125,14 +120,26 @@ class Fleet:
         """Give what the workers told about their start, by number."""
         return start_reports.read_all(os.path.join(start_reports.folder(), self.name))
 
-    def failure(self) -> WorkerStartError | None:
-        """Give why a worker could not start, if one could not; also where the start killed it."""
-        for report in self.reports():
-            if report.failure is not None:
-                return report.failure
-            if report.state == start_reports.STARTING and not _alive(report.pid):
-                return _died(report)
-        return None
+    def failure(self, pid: int | None = None, patience: float = 1.0) -> WorkerStartError | None:
+        """Give why a worker (that of process ``pid``) could not start, if one could not.
+
+        Also where its start killed it: one that has closed its pipes may take a moment to end.
+        """
+        end = time.monotonic() + patience
+        while True:
+            waiting = False
+            for report in self.reports():
+                if pid is not None and report.pid != pid:
+                    continue
+                if report.failure is not None:
+                    return report.failure
+                if report.state == start_reports.STARTING:
+                    if not _alive(report.pid):
+                        return _died(report)
+                    waiting = True
+            if not waiting or time.monotonic() > end:
+                return None
+            time.sleep(0.005)
 
     def drain(self, timeout: float = 5.0) -> None:
         """Let the parent's handlers write all that the workers have logged up to now."""
@@ -146,6 +153,42 @@ class Fleet:
         from workerstate import in_process
 
         in_process.close(self.name)
+
+
+class Initializer:
+    """Starts a worker of one fleet, and then as the pool's own initializer says."""
+
+    def __init__(self, fleet: Fleet, then: Callable[..., object] | None = None, *args: Any) -> None:
+        self._fleet = fleet
+        self._then = then
+        self._args = args
+        fleet.birth()  # before a fork: afterwards it would be too late
+
+    def __call__(self) -> None:
+        """Start this process as a worker of the fleet."""
+        self._fleet.spec.start_in(self._fleet, self._then, self._args)
+
+    def failure(self, pid: int | None) -> WorkerStartError | None:
+        """Give why the process of that id could not start, in the parent."""
+        return self._fleet.failure(pid)
+
+    def __reduce__(self) -> Any:
+        spec = self._fleet.spec
+        return _Sent, (spec.unborn(), spec.born(self._fleet), self._then, self._args)
+
+
+class _Sent:
+    """An Initializer that has been sent to its worker."""
+
+    def __init__(self, spec: WorkerSpec, born: Any, then: Any, args: Any) -> None:
+        self._spec = spec
+        self._then = then
+        self._args = args
+        spec.__dict__["_born"] = born
+
+    def __call__(self) -> None:
+        """Start this process as the worker that it was sent to."""
+        self._spec.start_in(self._spec._fleet, self._then, self._args)
 
 
 def _died(report: StartReport) -> WorkerStartError:

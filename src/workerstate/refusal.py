@@ -21,6 +21,7 @@ _LOOPS = (
     "concurrent.futures.process",
     "loky.process_executor",
     "joblib.externals.loky.process_executor",
+    "pebble.pool.process",
 )
 
 
@@ -31,12 +32,16 @@ def refuse_tasks(error: WorkerStartError) -> None:
         WorkerStartError: this process isn't a worker of a pool that can be answered.
     """
     process: Any = sys.modules.get("multiprocessing.process")
-    target = getattr(process.current_process(), "_target", None) if process else None
-    if getattr(target, "__module__", None) not in _LOOPS:
+    if process is None or not is_loop(process.current_process()):
         raise error
     # Their queues, joblib's too, read through this class, whatever the version.
     pickler: Any = sys.modules["multiprocessing.reduction"].ForkingPickler
     pickler.loads = staticmethod(_Refusal(error, pickler.loads))
+
+
+def is_loop(process: Any) -> bool:
+    """Tell whether a process runs the loop of a pool that can be answered."""
+    return getattr(getattr(process, "_target", None), "__module__", None) in _LOOPS
 
 
 class _Refusal:
@@ -52,6 +57,9 @@ class _Refusal:
             return (*item[:2], self._answer, (), {})
         if type(item).__name__ == "_CallItem":
             item.fn, item.args, item.kwargs = self._answer, (), {}
+        payload: Any = getattr(item, "payload", None)
+        if type(payload).__name__ == "TaskPayload":  # pebble's, frozen
+            item.payload = type(payload)(self._answer, (), {})
         return item
 
     def _answer(self) -> None:

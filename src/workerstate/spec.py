@@ -16,10 +16,12 @@ from workerstate.values import Value
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
     from typing import Any, Literal
 
     from typing_extensions import Never
 
+    from workerstate.backends.multiprocessing import Context
     from workerstate.seeds import Key
     from workerstate.start_reports import StartReport
     from workerstate.workerside import Birth, Bound, Stamp
@@ -168,24 +170,76 @@ class WorkerSpec(Value):
 
         return Bound(self._fleet.stamp(self.next_call(), key), fn)
 
+    def multiprocessing(self, method: Any = None) -> Context:
+        """Give a multiprocessing context whose pools and processes start as declared.
+
+        Args:
+            method: a start method or a context; multiprocessing's default if not given.
+        """
+        from workerstate.backends.multiprocessing import context
+
+        return context(self, method)
+
+    def futures(self, mp_context: Any = None) -> dict[str, Any]:
+        """Give what ``ProcessPoolExecutor`` and ``InterpreterPoolExecutor`` take."""
+        return {"initializer": self, **({"mp_context": mp_context} if mp_context else {})}
+
+    def loky(self) -> dict[str, Any]:
+        """Give what loky's executors take; an equal spec keeps a reusable executor's workers."""
+        return {"initializer": self}
+
+    def joblib(self, **options: Any) -> AbstractContextManager[None]:
+        """Give a ``with`` block in which the tasks of every joblib.Parallel are bound.
+
+        Args:
+            options: of ``joblib.parallel_config``: ``n_jobs``, ``backend`` and so on.
+        """
+        from workerstate.backends.joblib import block
+
+        return block(self, **options)
+
+    def mpire(self) -> dict[str, Any]:
+        """Give what the ``map`` functions of ``mpire.WorkerPool`` take."""
+        return {"worker_init": self}
+
+    def pebble(self) -> dict[str, Any]:
+        """Give what ``pebble.ProcessPool`` takes."""
+        return {"initializer": self}
+
+    def torch(self) -> dict[str, Any]:
+        """Give what ``torch.utils.data.DataLoader`` takes."""
+        return {"worker_init_fn": self}
+
     def starts(self) -> list[StartReport]:
-        """Give what workers that got this spec as initializer, or by bind, told about their start."""
+        """Give what workers told about their start that have this spec by initializer or bind."""
         return self._fleet.reports()
 
-    def __call__(self, *_: object) -> None:
+    def __call__(self, *given: object) -> None:
         """Start this worker as declared: what a pool's ``initializer=`` calls.
 
-        Takes and leaves alone what some backends pass (a worker's number).
+        Some backends (torch, mpire) pass the worker's number, which is then what ``worker()`` says.
 
         Raises:
             WorkerStartError: this worker could not start, and its pool can't be told otherwise.
         """
-        self.start_in(self._fleet)
+        number = given[0] if given and type(given[0]) is int else None
+        self.start_in(self._fleet, number=number)
 
-    def start_in(self, fleet: Fleet) -> None:
-        """Start this worker of ``fleet`` as declared; see ``__call__``."""
+    def start_in(
+        self,
+        fleet: Fleet,
+        then: Callable[..., object] | None = None,
+        args: tuple[Any, ...] = (),
+        *,
+        number: int | None = None,
+    ) -> None:
+        """Start this worker of ``fleet`` as declared, and call ``then``; see ``__call__``."""
         birth, data, fingerprint = self._orders(fleet)
-        here = workerside.begin(birth, data, fingerprint)
+        here = workerside.begin(birth, data, fingerprint, number)
+        if here.failure is None and then is not None:
+            from workerstate.starting import call_after
+
+            call_after(here, then, args)
         if here.failure is not None:
             from workerstate.refusal import refuse_tasks
 
@@ -202,8 +256,14 @@ class WorkerSpec(Value):
         return prepared, data, carrying.fingerprint(data) if data else ""
 
     def __reduce__(self) -> Any:
-        fields = {name: self.__dict__[name] for name in (*self._fields, "given", "identity")}
-        return _revive, (fields, self.born(self._fleet))
+        return _revive, (self._sent_fields(), self.born(self._fleet))
+
+    def _sent_fields(self) -> dict[str, Any]:
+        return {name: self.__dict__[name] for name in (*self._fields, "given", "identity")}
+
+    def unborn(self) -> Any:
+        """Give what is sent of the spec where a pool's own fleet tells a worker the rest."""
+        return _Unborn(self)
 
     def born(self, fleet: Fleet) -> tuple[Birth, bytes | None, str]:
         """Give what a worker of ``fleet`` that starts now needs.
@@ -236,6 +296,16 @@ class WorkerSpec(Value):
     def replace(self, **changes: Any) -> WorkerSpec:
         """Give a copy in which the named fields have other values, and calls count from 0 again."""
         return WorkerSpec(**{**{name: self.__dict__[name] for name in self._fields}, **changes})
+
+
+class _Unborn:
+    """Pickles a spec as its declaration alone."""
+
+    def __init__(self, spec: WorkerSpec) -> None:
+        self._spec = spec
+
+    def __reduce__(self) -> Any:
+        return _revive, (self._spec._sent_fields(), None)
 
 
 def _revive(fields: dict[str, Any], born: Any) -> WorkerSpec:

@@ -150,21 +150,24 @@ def _lock(fd: int) -> bool:
     return True
 
 
-def claim_number(place: str, size: int | None) -> int:
+def claim_number(place: str, size: int | None, wanted: int | None = None) -> int:
     """Give the lowest number that no living worker of the fleet has, and hold it until the end.
 
     A replacement may start a moment before its predecessor has ended; where the fleet's ``size``
-    is known, it waits for that rather than take a number that is too high.
+    is known, it waits for that rather than take a number that is too high. The ``wanted`` number,
+    which a backend of its own mind has given, is taken if it is free.
     """
     os.makedirs(place, 0o700, exist_ok=True)
     deadline = time.monotonic() + _WAIT
-    number = 0
+    number = wanted or 0
     while True:
         fd = os.open(os.path.join(place, str(number)), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         if _lock(fd):
             _held.append(fd)
             return number
         os.close(fd)
+        if wanted is not None:
+            number, wanted = -1, None
         number += 1
         if size is not None and number == size and time.monotonic() < deadline:
             number = 0

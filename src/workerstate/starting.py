@@ -7,7 +7,7 @@ import sys
 import time
 from _thread import get_ident
 
-from workerstate import start_reports, workerside
+from workerstate import portable, start_reports, workerside
 from workerstate.applying import EARLY, fetch, in_thread, order
 from workerstate.errors import FacetError, WorkerStartError
 from workerstate.resources import close_at_exit
@@ -33,14 +33,16 @@ _BACKENDS = {
 }
 
 
-def start(birth: Birth, settings: bytes | None, fingerprint: str) -> Here:
+def start(birth: Birth, settings: bytes | None, fingerprint: str, wanted: int | None) -> Here:
     """Start this worker; what goes wrong is kept in ``Here.failure``."""
     if start_reports.is_own(birth.folder):
         return _start_in_process(birth)
     method, backend = _how(birth)
     place = os.path.join(birth.folder, birth.fleet)
     # A worker on another machine can't see the folder; who runs it numbers it, and hears of it.
-    number = start_reports.claim_number(place, birth.size) if os.path.isdir(birth.folder) else 0
+    number = wanted or 0
+    if os.path.isdir(birth.folder):
+        number = start_reports.claim_number(place, birth.size, wanted)
     here = Here(birth, Worker(number, method, backend, birth.parent), False)
     steps = _Steps(here, place)
     token = workerside._here.set(here)
@@ -87,9 +89,7 @@ def _take_settings(here: Here, steps: _Steps, settings: bytes | None, fingerprin
 
 def _settings(birth: Birth, settings: bytes | None, fingerprint: str) -> Any:
     if settings:
-        import pickle
-
-        return pickle.loads(settings)
+        return portable.loads(settings)
     return fetch(birth.folder, fingerprint) if fingerprint else {}
 
 
@@ -127,6 +127,19 @@ def _send_records(birth: Birth) -> None:
         from workerstate.records import stdio
 
         stdio.install(birth.records)
+
+
+def call_after(here: Here, then: Callable[..., object], args: tuple[Any, ...]) -> None:
+    """Call the pool's own initializer in a started worker; what it raises is a failed start."""
+    token = workerside._here.set(here)
+    try:
+        then(*args)
+        _send_records(here.birth)
+    except (Exception, SystemExit) as error:
+        here.failure = _failure(here, "the pool's initializer", error)
+        here.close()
+    finally:
+        workerside._here.reset(token)
 
 
 def catch_up(here: Here, stamp: Stamp) -> None:

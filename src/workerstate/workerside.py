@@ -161,7 +161,9 @@ _here: ContextVar[Here] = ContextVar("workerstate worker")
 _stream: ContextVar[Stream] = ContextVar("workerstate task")
 
 
-def begin(birth: Birth, settings: bytes | None, fingerprint: str) -> Here:
+def begin(
+    birth: Birth, settings: bytes | None, fingerprint: str, number: int | None = None
+) -> Here:
     """Start this process, or thread, as declared, unless it has; a failure is kept, not raised."""
     here = _find(birth.fleet)
     if here is not None:
@@ -171,7 +173,7 @@ def begin(birth: Birth, settings: bytes | None, fingerprint: str) -> Here:
     with _locks.setdefault(os.getpid(), RLock()):
         here = _find(birth.fleet)
         if here is None:
-            here = starting.start(birth, settings, fingerprint)
+            here = starting.start(birth, settings, fingerprint, number)
             if not here.in_process:
                 _heres[birth.fleet] = here
     return here
@@ -213,9 +215,9 @@ def run(stamp: Stamp, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """
     here = _find(stamp.fleet)
     if here is None:
-        import pickle
+        from workerstate import portable
 
-        here = begin(pickle.loads(stamp.birth), stamp.settings, stamp.fingerprint)
+        here = begin(portable.loads(stamp.birth), stamp.settings, stamp.fingerprint)
     if here.failure is not None:
         raise here.failure.with_traceback(None)
     if here.in_process:

@@ -1,0 +1,46 @@
+"""Pickles that workers can read which have no main module of the program's (loky's, dask's).
+
+Plain pickle sends functions and classes of ``__main__`` by name. Where cloudpickle is there, as it
+is with loky, a copy by value goes along for workers in which that name leads nowhere.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_BY_VALUE = ("cloudpickle", "joblib.externals.cloudpickle")
+
+
+def dumps(value: object) -> bytes:
+    """Pickle ``value``; what refers to the main module also by value, where that is possible."""
+    import pickle
+
+    data = pickle.dumps(value, 4)
+    copy = None
+    if b"__main__" in data:
+        for name in _BY_VALUE:
+            cloudpickle: Any = sys.modules.get(name)
+            if cloudpickle is not None:
+                try:
+                    copy = cloudpickle.dumps(value)
+                    break
+                except Exception:  # by name it can be sent, so by name it is
+                    pass
+    return pickle.dumps((data, copy), 4)
+
+
+def loads(data: bytes) -> Any:
+    """Read what ``dumps`` gave."""
+    import pickle
+
+    plain, copy = pickle.loads(data)
+    try:
+        return pickle.loads(plain)
+    except AttributeError:
+        if copy is None:
+            raise
+        return pickle.loads(copy)
