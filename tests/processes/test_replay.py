@@ -195,7 +195,7 @@ def test_a_version_that_can_not_be_had_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.version_info >= (3, 13), reason="joblib 1.3.2 is older than this Python")
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="joblib 1.3.2 is older than this Python")
 def test_an_old_joblib_gives_the_old_answer(tmp_path: Path) -> None:
     """With joblib 1.3.2 six workers grow out of three on two processors: no queue size counts."""
     options = ("--json", "-", "--joblib", "1.3.2", "--cpus", "2")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from workerstate.errors import RecordingError
 from workerstate.lab.claims import Claim, judge, not_run
 from workerstate.lab.environments import Environment
 from workerstate.lab.evidence import Observed, parse
@@ -124,8 +125,9 @@ def _observe(experiment: Experiment, environment: Environment, cpus: int | None)
         if finished.exit_code:
             lines = errors.read_text(errors="replace").strip().splitlines() or ["no message"]
             return f"the program ended with exit code {finished.exit_code}: {lines[-1]}"
-        imports = {
-            process.pid: frozenset(str(entry[0]) for entry in process.imports)
-            for process in read(recording).processes
-        }
-        return Observed(document(recording), imports, parse(output.read_text(errors="replace")))
+        try:
+            seen, processes = document(recording), read(recording).processes
+        except RecordingError as error:
+            return str(error)
+        imports = {p.pid: frozenset(str(entry[0]) for entry in p.imports) for p in processes}
+        return Observed(seen, imports, parse(output.read_text(errors="replace")))
