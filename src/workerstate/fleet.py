@@ -9,8 +9,9 @@ import time
 from _thread import get_ident
 
 from workerstate import carrying, portable, start_reports
+from workerstate.errors import SpecError
 from workerstate.seeds import GLOBAL_GENERATORS
-from workerstate.workerside import Birth, Bound, Stamp
+from workerstate.workerside import Birth, Bound, Stamp, Start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Fleet:
         if own:
             self.name += f"-{next(_ordinals)}"
         self._birth: tuple[int, Birth, bytes] | None = None
+        self._last: Stamp | None = None
 
     def birth(self) -> Birth:
         """Give what a worker needs to know; opens the way for its records."""
@@ -112,6 +114,27 @@ class Fleet:
         settings = data if self.remote else None
         return Stamp(birth[2], self.name, name, settings, self.spec.seed, call, key)
 
+    def orders(self) -> tuple[Birth, bytes | None, str]:
+        """Give what a worker that is started now must be sent.
+
+        A pool that replaces a worker does so in a thread of its own, where an error would be lost;
+        then what was carried last serves.
+        """
+        try:
+            self._last = self.stamp()
+        except SpecError:
+            if self._last is None:
+                raise
+        return self.birth(), self._last.settings, self._last.fingerprint
+
+    def orders_here(self) -> tuple[Birth, bytes | None, str]:
+        """Give the same in a process that was forked: what the parent had then, this one has."""
+        prepared = self.prepared()
+        if prepared is None or prepared.parent == os.getpid():
+            return self.birth(), None, ""
+        data = self.spec.settings()
+        return prepared, data, carrying.fingerprint(data) if data else ""
+
     def bind(self, fn: Callable[..., Any], key: Key | None = 0) -> Bound:
         """Give ``fn`` as one task of a call of its own."""
         return Bound(self.stamp(self.spec.next_call(), key), fn)
@@ -165,30 +188,15 @@ class Initializer:
         fleet.birth()  # before a fork: afterwards it would be too late
 
     def __call__(self) -> None:
-        """Start this process as a worker of the fleet."""
-        self._fleet.spec.start_in(self._fleet, self._then, self._args)
+        """Start this process, which was forked, as a worker of the fleet."""
+        Start(*self._fleet.orders_here(), self._then, self._args)()
+
+    def __reduce__(self) -> Any:
+        return Start, (*self._fleet.orders(), self._then, self._args)
 
     def failure(self, pid: int | None) -> WorkerStartError | None:
         """Give why the process of that id could not start, in the parent."""
         return self._fleet.failure(pid)
-
-    def __reduce__(self) -> Any:
-        spec = self._fleet.spec
-        return _Sent, (spec.unborn(), spec.born(self._fleet), self._then, self._args)
-
-
-class _Sent:
-    """An Initializer that has been sent to its worker."""
-
-    def __init__(self, spec: WorkerSpec, born: Any, then: Any, args: Any) -> None:
-        self._spec = spec
-        self._then = then
-        self._args = args
-        spec.__dict__["_born"] = born
-
-    def __call__(self) -> None:
-        """Start this process as the worker that it was sent to."""
-        self._spec.start_in(self._spec._fleet, self._then, self._args)
 
 
 def _died(report: StartReport) -> WorkerStartError:

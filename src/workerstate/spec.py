@@ -7,9 +7,8 @@ import os
 import sys
 import weakref
 
-from workerstate import carrying, spec_checks, workerside
+from workerstate import workerside
 from workerstate.errors import SpecError
-from workerstate.fleet import Fleet
 from workerstate.resources import Resource
 from workerstate.values import Value
 
@@ -22,9 +21,11 @@ if TYPE_CHECKING:
     from typing_extensions import Never
 
     from workerstate.backends.multiprocessing import Context
+    from workerstate.carrying import Carried
+    from workerstate.fleet import Fleet
     from workerstate.seeds import Key
     from workerstate.start_reports import StartReport
-    from workerstate.workerside import Birth, Bound, Stamp
+    from workerstate.workerside import Bound
 
     Call = Callable[[], object]
 
@@ -73,11 +74,7 @@ class WorkerSpec(Value):
     if TYPE_CHECKING:
         given: Mapping[str, Mapping[str, Any]]
         identity: str
-        carried: carrying.Carried
         _calls: Iterator[int]
-        _fleet: Fleet
-        _born: tuple[Birth, bytes | None, str] | None
-        _last: Stamp | None
 
     def __init__(
         self,
@@ -93,6 +90,8 @@ class WorkerSpec(Value):
         on_full: Literal["block", "drop"] = "block",
         **unknown: Never,
     ) -> None:
+        from workerstate import spec_checks
+
         spec_checks.options("WorkerSpec", unknown, self._fields)
         fields = {
             "carry": spec_checks.carry_names(carry),
@@ -108,18 +107,26 @@ class WorkerSpec(Value):
         self.__dict__.update(fields)
         self.__dict__["given"] = spec_checks.given_settings(set)
         self.__dict__["identity"] = _identity(self)
-        self._prepare()
+        self.__dict__["_calls"] = itertools.count()
         if not _in_worker():
             self._check_now()
             _hook_fork()
             _live[id(self)] = self
 
-    def _prepare(self) -> None:
-        self.__dict__["carried"] = carrying.Carried(self.carry)
-        self.__dict__["_calls"] = itertools.count()
-        self.__dict__["_fleet"] = Fleet(self, own=False)
-        self.__dict__["_born"] = None
-        self.__dict__["_last"] = None
+    @property
+    def carried(self) -> Carried:
+        """What ``carry`` asks for, taken apart."""
+        if "_carried" not in self.__dict__:
+            self.__dict__["_carried"] = _parent("carrying").Carried(self.carry)
+        made: Carried = self.__dict__["_carried"]
+        return made
+
+    @property
+    def _fleet(self) -> Fleet:
+        if "_own_fleet" not in self.__dict__:
+            self.__dict__["_own_fleet"] = _parent("fleet").Fleet(self, own=False)
+        made: Fleet = self.__dict__["_own_fleet"]
+        return made
 
     def _check_now(self) -> None:
         """Find what can't be carried now; a name that isn't there yet may come before its use."""
@@ -146,9 +153,8 @@ class WorkerSpec(Value):
         Raises:
             SpecError: names what can't be carried.
         """
-        found = carrying.capture(self.carried)
-        merged = carrying.merge(found, self.given)
-        return carrying.dumps(merged) if merged else b""
+        data: bytes = _parent("carrying").now(self.carried, self.given)
+        return data
 
     def next_call(self) -> int:
         """Give the number of the next call; each is given once."""
@@ -223,62 +229,12 @@ class WorkerSpec(Value):
             WorkerStartError: this worker could not start, and its pool can't be told otherwise.
         """
         number = given[0] if given and type(given[0]) is int else None
-        self.start_in(self._fleet, number=number)
-
-    def start_in(
-        self,
-        fleet: Fleet,
-        then: Callable[..., object] | None = None,
-        args: tuple[Any, ...] = (),
-        *,
-        number: int | None = None,
-    ) -> None:
-        """Start this worker of ``fleet`` as declared, and call ``then``; see ``__call__``."""
-        birth, data, fingerprint = self._orders(fleet)
-        here = workerside.begin(birth, data, fingerprint, number)
-        if here.failure is None and then is not None:
-            from workerstate.starting import call_after
-
-            call_after(here, then, args)
-        if here.failure is not None:
-            from workerstate.refusal import refuse_tasks
-
-            refuse_tasks(here.failure)
-
-    def _orders(self, fleet: Fleet) -> tuple[Birth, bytes | None, str]:
-        if self._born is not None:
-            born: tuple[Birth, bytes | None, str] = self._born
-            return born
-        prepared = fleet.prepared()
-        if prepared is None or prepared.parent == os.getpid():
-            return fleet.birth(), None, ""
-        data = self.settings()  # forked: what the parent had then, this process has
-        return prepared, data, carrying.fingerprint(data) if data else ""
+        orders = self.__dict__.get("_born") or self._fleet.orders_here()
+        workerside.Start(*orders)(number=number)
 
     def __reduce__(self) -> Any:
-        return _revive, (self._sent_fields(), self.born(self._fleet))
-
-    def _sent_fields(self) -> dict[str, Any]:
-        return {name: self.__dict__[name] for name in (*self._fields, "given", "identity")}
-
-    def unborn(self) -> Any:
-        """Give what is sent of the spec where a pool's own fleet tells a worker the rest."""
-        return _Unborn(self)
-
-    def born(self, fleet: Fleet) -> tuple[Birth, bytes | None, str]:
-        """Give what a worker of ``fleet`` that starts now needs.
-
-        A pool that replaces a worker does so in a thread of its own, where an error would be lost;
-        then what was carried last serves.
-        """
-        try:
-            stamp = fleet.stamp()
-        except SpecError:
-            if self._last is None:
-                raise
-            stamp = self._last
-        self.__dict__["_last"] = stamp
-        return fleet.birth(), stamp.settings, stamp.fingerprint
+        fields = {name: self.__dict__[name] for name in (*self._fields, "given", "identity")}
+        return _revive, (fields, self._fleet.orders())
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, WorkerSpec):
@@ -298,20 +254,15 @@ class WorkerSpec(Value):
         return WorkerSpec(**{**{name: self.__dict__[name] for name in self._fields}, **changes})
 
 
-class _Unborn:
-    """Pickles a spec as its declaration alone."""
-
-    def __init__(self, spec: WorkerSpec) -> None:
-        self._spec = spec
-
-    def __reduce__(self) -> Any:
-        return _revive, (self._spec._sent_fields(), None)
+def _parent(name: str) -> Any:
+    """Load a module of the parent's side, which a worker doesn't need."""
+    return __import__(f"workerstate.{name}", fromlist=["_"])
 
 
 def _revive(fields: dict[str, Any], born: Any) -> WorkerSpec:
     spec = WorkerSpec.__new__(WorkerSpec)
     spec.__dict__.update(fields)
-    spec._prepare()
+    spec.__dict__["_calls"] = itertools.count()
     spec.__dict__["_born"] = born
     return spec
 
@@ -329,13 +280,15 @@ def _check_on_full(on_full: object) -> object:
 
 
 def _check_resources(given: Mapping[str, Any]) -> dict[str, Resource]:
+    from workerstate.spec_checks import sendable
+
     found = {}
     for name, value in given.items():
         resource = value if isinstance(value, Resource) else Resource(value)
         if not callable(resource.open):
             raise SpecError(f"resources={{{name!r}: ...}}: a Resource or a function, not {value!r}")
-        spec_checks.sendable(f"resources={{{name!r}: ...}}", resource.open)
-        spec_checks.sendable(f"resources={{{name!r}: ...}}, close", resource.close)
+        sendable(f"resources={{{name!r}: ...}}", resource.open)
+        sendable(f"resources={{{name!r}: ...}}, close", resource.close)
         found[name] = resource
     return found
 
@@ -344,6 +297,7 @@ def _identity(spec: WorkerSpec) -> str:
     """Give a text that is equal for equal declarations; a function counts with its code."""
     import pickle
 
+    from workerstate import carrying, spec_checks
     from workerstate.fingerprint import fingerprint
 
     for name in ("initializer", "teardown"):

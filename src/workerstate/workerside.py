@@ -190,6 +190,38 @@ def _find(fleet: str) -> Here | None:
     return None
 
 
+class Start:
+    """What starts a worker: an initializer, as it arrives in the worker's process."""
+
+    def __init__(
+        self,
+        birth: Birth,
+        settings: bytes | None,
+        fingerprint: str,
+        then: Callable[..., object] | None = None,
+        args: tuple[Any, ...] = (),
+    ) -> None:
+        self._orders = (birth, settings, fingerprint)
+        self._then = then
+        self._args = args
+
+    def __call__(self, *, number: int | None = None) -> None:
+        """Start this process as ordered, and call the pool's own initializer.
+
+        Raises:
+            WorkerStartError: that failed, and the pool can't be told otherwise.
+        """
+        here = begin(*self._orders, number)
+        if here.failure is None and self._then is not None:
+            from workerstate.starting import call_after
+
+            call_after(here, self._then, self._args)
+        if here.failure is not None:
+            from workerstate.refusal import refuse_tasks
+
+            refuse_tasks(here.failure)
+
+
 class Bound:
     """A function that brings its spec's per-task part to whatever worker runs it."""
 
