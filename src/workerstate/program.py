@@ -45,10 +45,25 @@ def user_modules() -> dict[str, dict[str, Any]]:
             continue
         file = namespace.get("__file__")
         if _is_users(file) or (name in _MAIN and file is None):
-            found.setdefault(plain_module(name), namespace)
+            found.setdefault(plain_module(name), live_globals(namespace))
         elif name not in _MAIN:  # which may become another module
             _foreign.add(name)
     return found
+
+
+def live_globals(namespace: dict[str, Any]) -> dict[str, Any]:
+    """Give the globals that a module's functions really read and write.
+
+    They are the module's own, but for the main module of a spawned worker: multiprocessing runs
+    it by ``runpy.run_path``, which gives a copy of the globals, and puts that into a module.
+    """
+    if namespace.get("__name__") == "__mp_main__":
+        for value in list(namespace.values()):
+            if type(value) is FunctionType:
+                own: dict[str, Any] = value.__globals__
+                if own is not namespace and own.get("__name__") == "__mp_main__":
+                    return own
+    return namespace
 
 
 def program_names(module: str, namespace: dict[str, Any]) -> Iterator[tuple[str, Any]]:

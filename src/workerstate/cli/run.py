@@ -9,8 +9,10 @@ import argparse
 import subprocess
 from pathlib import Path
 
+from workerstate import spec_checks
 from workerstate.cli.output import show_document, write_json
 from workerstate.errors import UsageError
+from workerstate.observe import declare
 from workerstate.observe.document import document
 from workerstate.observe.launch import observe
 from workerstate.observe.rules import RULES, unknown_codes
@@ -35,6 +37,18 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--values", action="store_true", help="record short values, not only hashes"
     )
+    parser.add_argument(
+        "--carry",
+        metavar="NAMES",
+        default="",
+        help="give workers this of the parent's state: logging,warnings,app:OPTIONS,app:*,all",
+    )
+    parser.add_argument("--seed", type=_whole, metavar="N", help="seed each task from N")
+    parser.add_argument(
+        "--start",
+        choices=("fork", "spawn", "forkserver"),
+        help="the start method, where the program chooses none",
+    )
     parser.add_argument("--cpus", type=_positive, metavar="N", help="simulate N processors")
     parser.add_argument("--python", metavar="PATH", help="the interpreter to run the program with")
     parser.add_argument("-m", dest="module", action="store_true", help=argparse.SUPPRESS)
@@ -46,6 +60,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the program; give its exit code, or 1 for a finding that ``--fail-on`` names."""
     codes = _codes(arguments.fail_on)
     command = _command(arguments)
+    declared = None
+    if arguments.carry or arguments.seed is not None or arguments.start:
+        spec_checks.carry_names(arguments.carry.split(",") if arguments.carry else ())
+        declared = declare.setting(arguments.carry, arguments.seed, arguments.start)
     flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
     finished = observe(
         command,
@@ -54,6 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         folder=arguments.output,
         cpus=arguments.cpus,
         values=arguments.values,
+        declared=declared,
     )
     found = document(finished.folder)
     if arguments.json:
@@ -72,6 +91,16 @@ def _positive(text: str) -> int:
         number = 0
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return number
+
+
+def _whole(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
     return number
 
 

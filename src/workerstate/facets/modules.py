@@ -11,7 +11,8 @@ import time
 
 from workerstate.facets import Facet
 from workerstate.fingerprint import NOT_READ, Text, describe_value, fingerprint, looks_secret, ready
-from workerstate.program import is_scenery, load, program_names, user_modules
+from workerstate.fingerprint.classes import ModuleType
+from workerstate.program import is_scenery, live_globals, load, program_names, user_modules
 from workerstate.values import Captured
 
 TYPE_CHECKING = False
@@ -82,7 +83,8 @@ class ModulesFacet(Facet):
 
 def put(owner: Any, name: str, value: Any) -> None:
     """Make an attribute equal to ``value``."""
-    present = vars(owner).get(name)
+    read = live_globals(vars(owner)) if issubclass(type(owner), ModuleType) else vars(owner)
+    present: Any = read.get(name)
     was, wanted = fingerprint(present), fingerprint(value)
     if was.digest == wanted.digest and not (was.partial or wanted.partial):
         return
@@ -93,6 +95,8 @@ def put(owner: Any, name: str, value: Any) -> None:
         present[:] = value
     else:
         setattr(owner, name, value)
+        if read is not vars(owner) and issubclass(type(owner), ModuleType):
+            read[name] = value
 
 
 def is_plain(value: object) -> bool:

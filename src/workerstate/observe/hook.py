@@ -26,6 +26,7 @@ VARIABLE = "WORKERSTATE_RUN"
 # Modules whose import makes workerstate.observe.seams look at them.
 WATCHED = frozenset(
     (
+        "multiprocessing.context",
         "multiprocessing.process",
         "multiprocessing.popen_fork",
         "multiprocessing.pool",

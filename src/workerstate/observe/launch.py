@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workerstate.errors import UsageError
-from workerstate.observe import hook
+from workerstate.observe import declare, hook
 from workerstate.observe.memory import MemoryWatch
 from workerstate.values import Value
 
@@ -50,6 +50,7 @@ def observe(
     env: Mapping[str, str] | None = None,
     cpus: int | None = None,
     values: bool = False,
+    declared: str | None = None,
     stdout: Any = None,
     stderr: Any = None,
     timeout: float | None = None,
@@ -64,6 +65,7 @@ def observe(
         env: the environment, in place of this process's.
         cpus: make the program believe that the machine has so many processors.
         values: keep short values in the recording, not only names, counts and hashes.
+        declared: what workers are to start with (see ``declare.setting``).
         stdout: as in subprocess.
         stderr: as in subprocess.
         timeout: seconds after which the program is killed.
@@ -83,6 +85,8 @@ def observe(
         "PYTHONPATH": os.pathsep.join(filter(None, (str(SHIM), given.get("PYTHONPATH")))),
         hook.VARIABLE: setting,
     }
+    if declared is not None:
+        surroundings[declare.VARIABLE] = declared
     note = {
         "schema": hook.SCHEMA,
         "command": command,

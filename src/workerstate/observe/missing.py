@@ -16,6 +16,10 @@ def not_observed(seen: View) -> list[dict[str, Any]]:
     _stillborn(seen, rows)
     _opaque(seen, rows)
     _damaged(seen, rows)
+    for process in seen.recording.processes:
+        for event in process.others:
+            if event["ev"] == "undeclared":
+                rows[f"a worker started without the declaration: {event['reason']}"] += 1
     if seen.recording.main is None and seen.recording.note:
         rows["the program itself could not be observed (its interpreter ignored PYTHONPATH)"] += 1
     return [{"reason": reason, "count": count} for reason, count in rows.items()]

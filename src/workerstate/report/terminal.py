@@ -22,6 +22,9 @@ def render(document: dict[str, Any], console: Console, *, quiet: bool = False) -
         _deaths(document, console)
         _missing(document, console)
     _findings(document, console)
+    for row in document["not_observed"] if quiet else ():
+        if "declaration" in row["reason"]:
+            console.print(f"  {row['count']} x {row['reason']}", markup=False)
     if not quiet:
         console.print(f"  again: workerstate show {document['recording']}", style="dim")
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # Module the program imported -> the seams file whose ``install`` looks at it.
 PARENT: dict[str, str] = {
+    "multiprocessing.context": "contexts",
     "multiprocessing.process": "workers",
     "multiprocessing.popen_fork": "launches",
     "multiprocessing.pool": "pool",

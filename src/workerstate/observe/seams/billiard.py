@@ -47,5 +47,5 @@ def _between() -> None:
 def _begin(request: Any) -> None:
     if not request:
         return
-    job, _, function, args, _ = request[1]
-    tasks.begin(function, args, job)
+    job, part, function, args, _ = request[1]
+    tasks.begin(function, args, job, part)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from workerstate.observe import hook, state
+from workerstate.observe import declare, hook, state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ def _launching(popen: Any, frame: FrameType) -> None:
         snapshot=number,
         pool=_pool(process),
     )
+    if declare.VARIABLE in os.environ:
+        declare.attach(process, _pool(process))
 
 
 def _pool(process: Any) -> int | None:

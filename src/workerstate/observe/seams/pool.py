@@ -68,8 +68,8 @@ class _Outbox:
 def _begin(task: Any) -> None:
     if task is None:
         return
-    job, _, function, args, _ = task
-    tasks.begin(function, args, job)
+    job, part, function, args, _ = task
+    tasks.begin(function, args, job, part)
 
 
 def _end(item: Any) -> None:

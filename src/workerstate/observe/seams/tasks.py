@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from time import perf_counter_ns, time_ns
 
-from workerstate.observe import hook, state
+from workerstate.observe import declare, hook, state
 from workerstate.observe.probe import Probe
 from workerstate.observe.reads import Reads
 from workerstate.observe.seams import names, overflow
@@ -47,17 +47,19 @@ def forget() -> None:
     _count, _current, _ended, _unsent, _probe, _born = 0, None, None, None, Probe(), False
 
 
-def begin(called: Any, args: Any, work: object) -> None:
+def begin(called: Any, args: Any, work: object, part: object = 0) -> None:
     """Write that a task begins.
 
-    Args: what the backend was given to call, with what, and the task's number in its pool
-    (which tells the call it belongs to).
+    Args: what the backend was given to call, with what, the task's number in its pool (which
+    tells the call it belongs to), and which part of that it is, where a number has several.
     """
     global _count, _current, _unsent
     hook.flush_imports()
     _count += 1
     _unsent = None
     function, items = names.said(called, args)
+    if declare.seeding is not None:
+        declare.seed(work, part)
     if _count > overflow.MOST:
         overflow.begin(_count, function)
         _current = (_count, function, perf_counter_ns())

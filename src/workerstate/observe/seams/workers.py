@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from workerstate.observe import hook, state
+from workerstate.observe import declare, hook, state
 from workerstate.observe.seams import names, tasks
 
 TYPE_CHECKING = False
@@ -60,6 +60,7 @@ def install(module: ModuleType) -> None:
 def _enter(process: Any) -> bool:
     """Begin a worker's record; tell whether it has no loop, so that its target is its one task."""
     hook.flush_imports()
+    declared = declare.start(process)
     target = getattr(process, "_target", None)
     home = getattr(target, "__module__", None) or type(target).__module__
     file = LOOPS.get(home) or LOOPS.get(type(process).__module__) or _by_base(process)
@@ -76,8 +77,9 @@ def _enter(process: Any) -> bool:
     if file is not None:
         loop = __import__(f"workerstate.observe.seams.{file}", fromlist=["enter"])
         loop.enter(process)
+        tasks.initialized = tasks.initialized or declared
         return False
-    state.record_birth(untouched=True)
+    state.record_birth(untouched=not declared)
     run = target if target is not None else process.run
     tasks.begin(run, (), None)
     return True
