@@ -28,14 +28,15 @@ def read_array(walk: Walk, value: Any) -> bytes:
     dtype, shape, size = (
         getattr(array, name).__get__(value) for name in ("dtype", "shape", "size")
     )
-    content: object
+    whole = size <= LARGE if dtype.hasobject else size * dtype.itemsize <= MOST_BYTES
+    walk.partial = walk.partial or not whole
+    content: object = None
     if dtype.hasobject:
-        content = array.tolist(value) if size <= 10_000 else "objects"
-    elif size * dtype.itemsize <= MOST_BYTES:
+        content = array.tolist(value) if whole else None
+    elif whole:
         content = array.tobytes(value)
     else:
-        content = array.flat.__get__(value)[:: size // 20_000 + 1].tobytes()
-    walk.partial = walk.partial or content == "objects" or size * dtype.itemsize > MOST_BYTES
+        content = array.flat.__get__(value)[:: size // LARGE + 1].tobytes()
     return walk.several("array", dtype, shape, content)
 
 

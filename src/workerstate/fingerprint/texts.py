@@ -29,6 +29,7 @@ _SIZED_NAMES = {id(kind): kind.__name__ for kind in _SIZED}
 _salt = b""
 _values = False
 MOST_KEPT = 5000
+LONGEST_KEPT = 1000  # characters of a string that is held
 # By id: a value of which the text can't change, and the text.
 _kept: dict[int, tuple[object, Text]] = {}
 
@@ -181,12 +182,19 @@ def ready(value: Any, name: str = "") -> Text:
     if known is not None and known[0] is value:
         return known[1]
     text = Text(describe_value(value))
-    kind = type(value)
-    if id(kind) in SCALARS or (kind is type and is_lasting(value)):  # can't change meanwhile
+    if _is_constant(value):
         if len(_kept) > MOST_KEPT:
             _kept.clear()
         _kept[id(value)] = (value, text)
     return text
+
+
+def _is_constant(value: Any) -> bool:
+    """Tell whether a value can't change, and may be held: it is small, or stays anyway."""
+    kind = type(value)
+    if kind is str or kind is bytes:
+        return len(value) < LONGEST_KEPT
+    return id(kind) in SCALARS or (kind is type and is_lasting(value))
 
 
 def digest(value: object) -> str:
