@@ -83,7 +83,12 @@ _USUAL = frozenset(
 
 def is_usual(facet: str, key: str) -> bool:
     """Tell whether a difference between parent and worker says nothing of the program."""
-    return (facet, key) in _USUAL or facet == "threads"
+    # What native thread pools read from the environment is shown with the environment.
+    return (
+        (facet, key) in _USUAL
+        or facet == "threads"
+        or (facet == "native_threads" and key.isupper())
+    )
 
 
 def shown(text: str | None) -> str:
@@ -115,23 +120,26 @@ def grouped_differences(workers: list[dict[str, Any]]) -> list[Group]:
     rows: dict[tuple[str, str, Any, Any], list[int]] = {}
     for worker in workers:
         for row in worker["birth"]["differences"]:
-            if not is_usual(row["facet"], row["key"]) and not _is_definition(row):
+            if not is_usual(row["facet"], row["key"]) and not _is_expected(row, worker):
                 key = (row["facet"], row["key"], row["parent"], row["worker"])
                 rows.setdefault(key, []).append(worker["number"])
     groups: dict[tuple[str, str, tuple[int, ...]], list[str]] = {}
     for (facet, name, parent, child), numbers in rows.items():
+        plain = facet == "environ"  # whose values say nothing without --values
         if child is None:
-            where, said = "only in the parent", f"{name} ({shown(parent)})"
+            where, said = "only in the parent", name if plain else f"{name} ({shown(parent)})"
         elif parent is None:
-            where, said = "only in the worker", f"{name} ({shown(child)})"
+            where, said = "only in the worker", name if plain else f"{name} ({shown(child)})"
         else:
             where, said = "parent -> worker", f"{name} {shown(parent)} -> {shown(child)}"
         groups.setdefault((facet, where, tuple(numbers)), []).append(said)
     return [(facet, where, list(n), said) for (facet, where, n), said in groups.items()]
 
 
-def _is_definition(row: dict[str, Any]) -> bool:
-    text = row["parent"] or ""
-    return row["facet"] == "modules" and row["worker"] is None and text.startswith(
-        ("class ", "function ", "method ")
-    )  # fmt: skip
+def _is_expected(row: dict[str, Any], worker: dict[str, Any]) -> bool:
+    """Tell whether a name of a module is missing in a worker because that is how it is started."""
+    if row["facet"] != "modules" or row["worker"] is not None:
+        return False
+    # loky never imports the main module; what tasks need of it travels by value.
+    by_value = worker["start_method"] == "loky" and row["key"].startswith("__main__.")
+    return by_value or (row["parent"] or "").startswith(("class ", "function ", "method "))
