@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from _thread import get_ident
 
 from workerstate.observe import hook
 from workerstate.observe.executor_facts import arguments_of, read_facts
 from workerstate.observe.seams import calls, tasks
+from workerstate.observe.seams.marks import mark
 from workerstate.observe.seams.queues import QueueView, weigh
 
 TYPE_CHECKING = False
@@ -14,8 +16,8 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-# Root of loky -> the reusable pool as the last call found it.
-_found: dict[str, dict[str, Any]] = {}
+# Root of loky and thread -> the reusable pool as the thread's last call found it.
+_found: dict[tuple[str, int], dict[str, Any]] = {}
 
 
 def install(module: ModuleType) -> None:
@@ -85,7 +87,7 @@ def _submitted(home: str, frame: Any) -> None:
     executor = frame.f_locals.get("self")
     if executor is None or not hasattr(executor, "_queue_count"):
         return
-    pool = id(getattr(executor, "_call_queue", None) or executor)
+    pool = mark(getattr(executor, "_call_queue", None) or executor)
     calls.submitted(pool, executor._queue_count, frame, _describe, executor, home)
 
 
@@ -99,7 +101,8 @@ def _describe(executor: Any, home: str) -> dict[str, Any]:
     if not hasattr(executor, "executor_id"):
         return {"library": library, "n_jobs": size}
     facts = read_facts(executor, root=root, arguments=arguments_of(type(executor), _keywords(root)))
-    return {"library": library, "n_jobs": size, "facts": facts, "found": _found.pop(root, None)}
+    found = _found.pop((root, get_ident()), None)
+    return {"library": library, "n_jobs": size, "facts": facts, "found": found}
 
 
 def _watch_reusable(module: ModuleType) -> None:
@@ -124,13 +127,12 @@ def _watch_reusable(module: ModuleType) -> None:
 def _asked(module: Any, root: str) -> None:
     storage = getattr(module, "_executor_storage", None)
     executor = getattr(storage or module, "executor" if storage else "_executor", None)
-    if executor is not None:
-        facts = read_facts(executor, root=root, arguments={})
-        _found[root] = {
-            name: facts[name]
-            for name in ("identity", "broken", "shutdown", "killed", "ended")
-            if name in facts
-        }
+    key = (root, get_ident())
+    if executor is None:
+        # A call that replaces a pool asks twice, and by the second time the pool is gone.
+        _found.setdefault(key, {"identity": None})
+    else:
+        _found[key] = read_facts(executor, root=root, arguments={})
 
 
 def _keywords(root: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import os
 import sys
 
 from workerstate.observe import declare, hook, state
+from workerstate.observe.seams.marks import mark
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,11 +91,11 @@ def _pool(process: Any) -> int | None:
     target: Any = getattr(process, "_target", None)
     arguments = getattr(process, "_args", ())
     if getattr(target, "__module__", None) in POOLS and arguments:
-        return id(arguments[0])
+        return mark(arguments[0])
     if type(target).__module__ == "billiard.pool":
-        return id(target.inq)
+        return mark(target.inq)
     shared = getattr(process, "worker_comms", None)  # mpire
-    return None if shared is None else id(shared)
+    return None if shared is None else mark(shared)
 
 
 def _launching_program(found: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ import sys
 
 from workerstate.observe import hook
 from workerstate.observe.seams import calls, tasks
+from workerstate.observe.seams.marks import mark
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def _scheduled(number: int, frame: Any) -> None:
     pool = frame.f_locals.get("self")
     shared = getattr(getattr(pool, "_context", None), "worker_parameters", None)
     if shared is not None:
-        calls.submitted(id(shared), number, frame, _describe, pool)
+        calls.submitted(mark(shared), number, frame, _describe, pool)
 
 
 def _describe(pool: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import sys
 
 from workerstate.observe import hook
 from workerstate.observe.seams import calls, tasks
+from workerstate.observe.seams.marks import mark
 from workerstate.observe.seams.queues import sequence, weigh
 
 TYPE_CHECKING = False
@@ -85,7 +86,7 @@ def _submitted(job: int, frame: Any) -> None:
             pool = above.f_locals.get(name)
             shared = getattr(pool, "_inqueue", None) or getattr(pool, "_worker_comms", None)
             if shared is not None:
-                calls.submitted(id(shared), job, frame, _describe, pool)
+                calls.submitted(mark(shared), job, frame, _describe, pool)
                 return
         above = above.f_back
 
