@@ -26,20 +26,20 @@ class Threads:
     def __init__(self) -> None:
         self.lock = RLock()
         self.workers = _local()
-        self.count = 0
         self._heres: list[Here] = []
         self._before: Settings | None = None
 
-    def enter(self, given: Settings, here: Here) -> int:
+    def enter(self, here: Here) -> int:
         """Take in one more worker; give its number."""
         with self.lock:
-            number = self.count
-            self.count += 1
             self._heres.append(here)
+            return len(self._heres) - 1
+
+    def share(self, given: Settings) -> None:
+        """Apply what belongs to the whole process, once."""
+        with self.lock:
             if self._before is None:
-                shared = {k: v for k, v in given.items() if k not in in_thread()}
-                self._before = replace(shared)
-        return number
+                self._before = replace({k: v for k, v in given.items() if k not in in_thread()})
 
     def close(self) -> None:
         """Close what the workers hold, and put back what was applied to the whole process."""
@@ -53,7 +53,6 @@ class Threads:
                 apply_settings(self._before)
             self._before = None
             self.workers = _local()
-            self.count = 0
 
 
 def replace(settings: Settings) -> dict[str, dict[str, Any]]:

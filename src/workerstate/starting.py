@@ -174,11 +174,11 @@ def _start_in_process(birth: Birth) -> Here:
     fleet = in_process.fleets.setdefault(birth.fleet, in_process.Threads())
     method = "inline" if birth.thread == get_ident() else "thread"
     here = Here(birth, Worker(0, method, birth.backend or "threads", birth.parent), True)
-    number = fleet.enter(birth.given, here)
-    here.who = here.who.replace(number=number)
-    step = "import"
+    here.who = here.who.replace(number=fleet.enter(here))
+    step = "the settings of set="
     token = workerside._here.set(here)
     try:
+        fleet.share(birth.given)
         for name in birth.preload:
             step = f"import of {name!r}"
             __import__(name)
