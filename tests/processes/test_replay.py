@@ -149,7 +149,7 @@ def test_refuses_a_number_of_processors_that_is_none(value: str) -> None:
     """A wrong ``--cpus`` is an error of use, before anything runs."""
     done = replay(f"--cpus={value}")
     assert done.returncode == 2
-    assert "is not a whole number above 0" in done.stderr
+    assert "is not a whole number from 1 on" in done.stderr
 
 
 def test_a_joblib_that_can_not_be_imported_leaves_its_claims_open(tmp_path: Path) -> None:

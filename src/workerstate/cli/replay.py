@@ -11,7 +11,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from workerstate.cli.output import console, write_json
+from workerstate.cli.output import console, whole_number, write_json
 from workerstate.lab import environments
 from workerstate.lab.replay import Progress, replay, result
 from workerstate.report import verdicts
@@ -33,7 +33,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--cpus", type=_positive, metavar="N", help="simulate N processors")
+    parser.add_argument("--cpus", type=whole_number(1), metavar="N", help="simulate N processors")
     parser.add_argument(
         "--joblib",
         metavar="VERSION",
@@ -64,13 +64,6 @@ def _environment(version: str | None, *, quiet: bool) -> Environment:
     if not quiet:
         print(f"workerstate: an environment with joblib {version} ...", file=sys.stderr)
     return environments.with_joblib(version)
-
-
-def _positive(text: str) -> int:
-    number = int(text) if text.isascii() and text.isdigit() else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return number
 
 
 def _stdout() -> Console:

@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 from workerstate import spec_checks
-from workerstate.cli.output import show_document, write_json
+from workerstate.cli.output import show_document, whole_number, write_json
 from workerstate.errors import UsageError
 from workerstate.observe import declare
 from workerstate.observe.document import document
@@ -43,13 +43,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         default="",
         help="give workers this of the parent's state: logging,warnings,app:OPTIONS,app:*,all",
     )
-    parser.add_argument("--seed", type=_whole, metavar="N", help="seed each task from N")
+    parser.add_argument("--seed", type=whole_number(0), metavar="N", help="seed each task from N")
     parser.add_argument(
         "--start",
         choices=("fork", "spawn", "forkserver"),
         help="the start method, where the program chooses none",
     )
-    parser.add_argument("--cpus", type=_positive, metavar="N", help="simulate N processors")
+    parser.add_argument("--cpus", type=whole_number(1), metavar="N", help="simulate N processors")
     parser.add_argument("--python", metavar="PATH", help="the interpreter to run the program with")
     parser.add_argument("-m", dest="module", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("-c", dest="code", action="store_true", help=argparse.SUPPRESS)
@@ -82,26 +82,6 @@ def run(arguments: argparse.Namespace) -> int:
     if codes and any(finding["code"].startswith(tuple(codes)) for finding in found["findings"]):
         return 1
     return finished.exit_code
-
-
-def _positive(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return number
-
-
-def _whole(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = -1
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
-    return number
 
 
 def _codes(text: str | None) -> list[str]:

@@ -88,7 +88,10 @@ def _worker(seen: View, process: Process, number: int, calls: dict[Any, int]) ->
             "imports": _imports(process),
             "differences": differences(seen, process),
             "ms": _birth_ms(process),
+            # A bare os.fork or a subprocess is not read, and a worker may end before it can be.
+            "compared": process.born is not None,
         },
+        "imports_later": _imports(process, later=True),
         "tasks": [_task(seen, process, task, calls) for task in process.tasks],
         **_more_tasks(process),
         "death": _death(seen, process),
@@ -112,11 +115,15 @@ def _birth_ms(process: Process) -> int | None:
     return None if process.born is None else (process.born["t"] - process.started) // 1_000_000
 
 
-def _imports(process: Process) -> list[dict[str, Any]]:
+def _imports(process: Process, *, later: bool = False) -> list[dict[str, Any]]:
+    """Give what was imported before the first task, or after that."""
     cut = process.imports_at_birth
+    if cut is None:
+        cut = len(process.imports)
+    rows = process.imports[cut:] if later else process.imports[:cut]
     return [
         {"module": name, "ms": round(micros / 1000, 3), "depth": depth}
-        for name, depth, micros in process.imports[:cut]
+        for name, depth, micros in rows
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from workerstate.observe.pool_rule import ExecutorFacts, explain
+from workerstate.observe.pool_history import PoolHistory
 
 if TYPE_CHECKING:
     from workerstate.observe.view import View
@@ -23,10 +23,10 @@ def events(seen: View, numbers: dict[int, int]) -> list[dict[str, Any]]:
     """Say of each call what became of its pool, with the values that decided."""
     rows = []
     for process in seen.recording.processes:
-        before: dict[str, ExecutorFacts] = {}
+        history = PoolHistory()
         known: dict[int, int] = {}
         for call in process.calls:
-            event, reason = _event(call, before, known)
+            event, reason = _event(call, history, known)
             rows.append(
                 {
                     "call": numbers[id(call)],
@@ -43,9 +43,7 @@ def events(seen: View, numbers: dict[int, int]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: int(row["call"]))
 
 
-def _event(
-    call: dict[str, Any], before: dict[str, ExecutorFacts], known: dict[int, int]
-) -> tuple[str, str]:
+def _event(call: dict[str, Any], history: PoolHistory, known: dict[int, int]) -> tuple[str, str]:
     facts = call.get("facts")
     if facts is None:
         size = call["n_jobs"]
@@ -53,15 +51,7 @@ def _event(
             return "reused", f"the same {call['library']} pool, {size} workers"
         known[call["pool"]] = size
         return "created", f"a new {call['library']} pool, {size} workers"
-    now = ExecutorFacts.from_record(facts)
-    root = now.identity.rpartition(":")[0]
-    last = before.get(root)
-    found = call.get("found")
-    if last is not None and found is not None and found["identity"] == last.identity:
-        # What became of the pool since the call before, read when this call asked for it.
-        last = last.replace(**found)
-    before[root] = now
-    return explain(last, now)
+    return history.explain(facts, call.get("found"))
 
 
 def versions(seen: View) -> dict[str, str]:
