@@ -4,6 +4,7 @@
 
 start-up   CPU time of `python -c pass`: the hook, without any worker
 fork       one os.fork + os._exit + waitpid
+spawn      one spawned Process, from start to join: the hook, and reading its state at birth
 task       one task of a Pool of one worker (20,000 empty tasks, one at a time), pool included
 probe      the cheap look at the state after a task, which the line above includes
 1 ms task  what a task of one millisecond loses
@@ -71,6 +72,20 @@ if __name__ == "__main__":
 """
 )
 
+SPAWN = CPU + """
+import multiprocessing
+def work(item):
+    return item
+if __name__ == "__main__":
+    start = cpu()
+    context = multiprocessing.get_context("spawn")
+    for _ in range(4):
+        process = context.Process(target=work, args=(1,))
+        process.start()
+        process.join()
+    print(json.dumps((cpu() - start) / 4 * 1e3))
+"""
+
 PROBE = """
 import json, logging, sys, time, warnings
 from workerstate.observe import probe
@@ -127,6 +142,7 @@ def main() -> None:
             for name, measure in (
                 ("start-up, ms of CPU", cpu_of_start),
                 ("fork, us", lambda env: program(FORK, env)),
+                ("spawned worker, ms", lambda env: program(SPAWN, env)),
                 ("task, us", lambda env: program(TASK, env, "0", "20000")),
                 ("1 ms task, us", lambda env: program(TASK, env, "0.001", "1500")),
             ):

@@ -12,6 +12,15 @@ Even ``from __future__ import annotations`` would read a file, so annotations ar
 import os
 import sys
 from _thread import get_ident
+
+# Tests replace functions of os by mocks; what we call must neither be counted nor be pretended.
+from os import close as os_close
+from os import dup2 as os_dup2
+from os import fstat as os_fstat
+from os import getpid as os_getpid
+from os import getppid as os_getppid
+from os import open as os_open
+from os import write as os_write
 from time import perf_counter_ns, time_ns
 
 TYPE_CHECKING = False
@@ -105,7 +114,7 @@ def encode(value: object) -> str:
 def write(line: str) -> None:
     """Append one line to this process's journal, after making sure that it still is that."""
     try:
-        state = os.fstat(_file)
+        state = os_fstat(_file)
         # A program that closes all its files may have reopened the number for one of its own.
         if (state.st_ino, state.st_dev) != _identity:
             _open(_path)
@@ -118,7 +127,7 @@ def append(text: str) -> None:
     """Append whole lines; what can't be written is counted."""
     global lost
     try:
-        os.write(_file, text.encode())
+        os_write(_file, text.encode())
     except OSError:
         lost += 1
 
@@ -141,15 +150,15 @@ def _open(path: str) -> None:
     """Open the journal at a high number, clear of programs that close the low ones."""
     global _file, _identity, lost
     try:
-        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        state = os.fstat(number)
+        number = os_open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        state = os_fstat(number)
         high = min(os.sysconf("SC_OPEN_MAX"), 1024) - 8
         for place in range(high, high - 16, -1):
             try:
-                os.fstat(place)
+                os_fstat(place)
             except OSError:
-                os.dup2(number, place, False)
-                os.close(number)
+                os_dup2(number, place, False)
+                os_close(number)
                 number = place
                 break
         _file = number
@@ -168,7 +177,7 @@ def journal() -> str:
 def _new_journal() -> None:
     global _path
     # Process ids are used again, so the start time is part of the name.
-    _path = f"{folder}/{os.getpid()}-{time_ns():x}.jsonl"
+    _path = f"{folder}/{os_getpid()}-{time_ns():x}.jsonl"
     _open(_path)
 
 
@@ -287,9 +296,9 @@ def _after_fork_in_parent() -> None:
 
 def _after_fork() -> None:
     global lost
-    parent = os.getppid()
+    parent = os_getppid()
     try:
-        os.close(_file)
+        os_close(_file)
     except OSError:
         pass
     _imports.clear()
@@ -299,7 +308,7 @@ def _after_fork() -> None:
     # A bare os.fork is a copy of its maker, about which nothing more is read: what runs in a
     # forked process makes pages its own, which is what costs there.
     purpose = "copy" if _seams is None else quietly(_seams.purpose_of_fork)
-    emit("start", schema=SCHEMA, pid=os.getpid(), ppid=parent, how="fork", purpose=purpose)
+    emit("start", schema=SCHEMA, pid=os_getpid(), ppid=parent, how="fork", purpose=purpose)
     if _seams is not None and purpose == "worker":
         quietly(_seams.after_fork)
 
@@ -335,8 +344,8 @@ def start() -> None:
     emit(
         "start",
         schema=SCHEMA,
-        pid=os.getpid(),
-        ppid=os.getppid(),
+        pid=os_getpid(),
+        ppid=os_getppid(),
         how=how,
         python=".".join(map(str, sys.version_info[:3])),
         script_of=_library(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from _thread import _count as thread_count
+from os import getcwd as os_getcwd
 
 # The facet that each place of the tuple stands for.
 FACETS = ("logging", "warnings", "environ", "cwd", "sys_path", "threads", "limits")
@@ -14,7 +15,7 @@ def look() -> tuple[object, ...]:
     """Read counts and identities of what is cheap to read."""
     logging, warnings = sys.modules.get("logging"), sys.modules.get("warnings")
     try:
-        cwd = os.getcwd()
+        cwd = os_getcwd()
     except OSError:
         cwd = ""
     logs: tuple[object, ...] = ()

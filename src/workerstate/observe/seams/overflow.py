@@ -7,6 +7,9 @@ that is killed is still known to have been in it.
 from __future__ import annotations
 
 import os
+from os import close as os_close
+from os import open as os_open
+from os import pwrite as os_pwrite
 from time import monotonic
 
 from workerstate.observe import hook
@@ -25,9 +28,9 @@ def begin(number: int, function: str) -> None:
     global _file
     if _file < 0:
         path = hook.journal().removesuffix(".jsonl") + ".now"
-        _file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        _file = os_open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     text = f"+{number} {function}"[:_WIDTH]
-    os.pwrite(_file, text.encode("ascii", "replace").ljust(_WIDTH), 0)
+    os_pwrite(_file, text.encode("ascii", "replace").ljust(_WIDTH), 0)
 
 
 def end(function: str, took: int, ok: bool) -> None:
@@ -36,7 +39,7 @@ def end(function: str, took: int, ok: bool) -> None:
     row[0] += 1
     row[1] += took // 1000
     row[2] += not ok
-    os.pwrite(_file, b"-", 0)  # in place of the plus sign: over
+    os_pwrite(_file, b"-", 0)  # in place of the plus sign: over
     if monotonic() - _written > _EVERY:
         flush()
 
@@ -53,6 +56,6 @@ def forget() -> None:
     """In a forked child: the counts are its maker's."""
     global _file, _written
     if _file >= 0:
-        os.close(_file)
+        os_close(_file)
     _file, _written = -1, 0.0
     _counts.clear()
