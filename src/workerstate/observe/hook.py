@@ -323,14 +323,6 @@ def _exit(status: int) -> None:
     _real_exit(status)
 
 
-def _simulate_cpus(count: int) -> None:
-    os.cpu_count = lambda: count
-    if hasattr(os, "sched_getaffinity"):
-        os.sched_getaffinity = lambda pid=0, /: set(range(count))  # type: ignore[misc]
-    if hasattr(os, "process_cpu_count"):
-        os.process_cpu_count = lambda: count
-
-
 def start() -> None:
     """Begin to observe this process, as the environment variable says."""
     global folder, salt, values, how
@@ -350,8 +342,9 @@ def start() -> None:
         python=".".join(map(str, sys.version_info[:3])),
         script_of=_library(),
     )
-    if int(cpus):
-        _simulate_cpus(int(cpus))
+    stage = seams() if int(cpus) else None
+    if stage is not None:
+        stage.simulate_cpus(int(cpus))
     os._exit = _exit  # type: ignore[assignment]
     _record_imports()
     if hasattr(os, "register_at_fork"):

@@ -8,6 +8,8 @@ names), ``workers.LOOPS`` for its worker's loop.
 
 from __future__ import annotations
 
+import os
+
 # All that a forked child needs is imported before the fork, once.
 from workerstate.observe import hook, state
 from workerstate.observe.seams import calls, launches, tasks
@@ -43,6 +45,15 @@ def install(name: str, module: ModuleType) -> None:
     file = PARENT[name]
     seam = __import__(f"workerstate.observe.seams.{file}", fromlist=["install"])
     seam.install(module)
+
+
+def simulate_cpus(count: int) -> None:
+    """Make the program believe that the machine has so many processors."""
+    os.cpu_count = lambda: count
+    if hasattr(os, "sched_getaffinity"):
+        os.sched_getaffinity = lambda pid=0, /: set(range(count))  # type: ignore[misc]
+    if hasattr(os, "process_cpu_count"):
+        os.process_cpu_count = lambda: count
 
 
 def purpose_of_fork() -> str:
