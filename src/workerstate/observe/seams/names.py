@@ -19,12 +19,14 @@ WRAPPERS = {
     "CloudpickledObjectWrapper": "_obj",
     "CloudpickledCallable": "_obj",
 }
-# Functions of libraries that call the user's function for each item of a chunk: how the two are
-# found in the task's arguments.
+# Functions of libraries that call the user's function for each item of a chunk, by name and the
+# library's: how function and chunk are found in the task's arguments.
 _CHUNKERS = {
-    "mapstar": lambda args: (args[0][0], len(args[0][1])),
-    "starmapstar": lambda args: (args[0][0], len(args[0][1])),
-    "process_chunk": lambda args: (args[0], len(args[1])),
+    ("mapstar", "multiprocessing"): lambda args: (args[0][0], len(args[0][1])),
+    ("mapstar", "billiard"): lambda args: (args[0][0], len(args[0][1])),
+    ("starmapstar", "multiprocessing"): lambda args: (args[0][0], len(args[0][1])),
+    ("starmapstar", "billiard"): lambda args: (args[0][0], len(args[0][1])),
+    ("process_chunk", "pebble"): lambda args: (args[0], len(args[1])),
 }
 _MOST_KNOWN = 256
 
@@ -38,7 +40,7 @@ def said(called: Any, args: Any) -> tuple[str, int]:
         label = _known.get(called)
         if label is not None:
             return label, 1
-        if called.__name__ not in _CHUNKERS:
+        if _home(called) not in _CHUNKERS:
             label = name(called)
             if len(_known) < _MOST_KNOWN and "<locals>" not in label:
                 _known[called] = label
@@ -57,9 +59,12 @@ def functions(called: Any, args: Any) -> list[Any]:
     return [unwrap(item[0]) for item in batch[:8]] if batch else [unwrap(called)]
 
 
-def carrier(called: Any) -> str | None:
+def carrier(called: Any, args: Any) -> str | None:
     """Say what drags an object along with each task: a bound method or a partial."""
-    if type(called).__name__ == "partial" and not _is_futures_chunk(called):
+    called, _ = _unpack(called, args)
+    if _is_futures_chunk(called):
+        called = called.args[0]
+    if type(called).__name__ == "partial":
         return "partial"
     owner = getattr(unwrap(called), "__self__", None)
     if owner is None or type(owner).__name__ == "module":
@@ -91,16 +96,21 @@ def unwrap(function: Any) -> Any:
     return function
 
 
+def _home(function: Any) -> tuple[str, str]:
+    """Give a function's name and the package it is of."""
+    module = str(getattr(function, "__module__", ""))
+    return str(getattr(function, "__name__", "")), module.partition(".")[0]
+
+
 def _is_futures_chunk(called: Any) -> bool:
-    return (
-        type(called).__name__ == "partial"
-        and getattr(called.func, "__name__", "") == "_process_chunk"
-        and bool(called.args)
-    )
+    if type(called).__name__ != "partial" or not called.args:
+        return False
+    function, package = _home(called.func)
+    return function == "_process_chunk" and package in ("concurrent", "loky", "joblib")
 
 
 def _unpack(called: Any, args: Any) -> tuple[Any, int]:
-    chunker = _CHUNKERS.get(getattr(called, "__name__", ""))
+    chunker = _CHUNKERS.get(_home(called))
     if chunker is not None and args:
         return chunker(args)
     if _is_futures_chunk(called) and args:

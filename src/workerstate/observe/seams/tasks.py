@@ -68,7 +68,7 @@ def begin(called: Any, args: Any, work: object, part: object = 0) -> None:
     if work is not None:
         more += f',"work":{work}'
     if weight is not None and weight.mark is not None:
-        more += weight.said(names.carrier(called))
+        more += weight.said(names.carrier(called, args))
     line = f'{{"ev":"begin","n":{_count},"fn":{hook.quote(function)}{more},"t":{time_ns()}}}\n'
     # After a task's end line the journal was seen to be ours, so this one is not checked again.
     hook.append(line)
