@@ -141,6 +141,29 @@ def test_a_pool_is_not_taken_for_one_that_is_gone(run_observed: Callable[..., Ob
     assert [task["call"] for task in seen.tasks] == [1, 2, 3, 4, 5, 6]
 
 
+def test_functions_may_have_a_librarys_name(run_observed: Callable[..., Observed]) -> None:
+    """A user's function named as one that a library sends is taken for what it is."""
+    seen = run_observed(
+        "from concurrent.futures import ProcessPoolExecutor\n"
+        "from functools import partial\n"
+        "def process_chunk(a): return a\n"
+        "def _process_chunk(a, b): return a\n"
+        "def mapstar(a): return a\n"
+        "if __name__ == '__main__':\n"
+        "    with ProcessPoolExecutor(1) as pool:\n"
+        "        pool.submit(process_chunk, 1).result()\n"
+        "        pool.submit(partial(_process_chunk, 1), 2).result()\n"
+        "        list(pool.map(mapstar, [1, 2, 3], chunksize=2))\n"
+    )
+    assert [(task["function"], task["items"]) for task in seen.tasks] == [
+        ("__main__:process_chunk", 1),
+        ("__main__:_process_chunk", 1),
+        ("__main__:mapstar", 2),
+        ("__main__:mapstar", 1),
+    ]
+    assert seen.document["faults"] == []
+
+
 EVENTS = {
     "2": [
         ("created", "the first pool, with 2 workers"),
