@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from workerstate import fingerprint
+from workerstate.facets import BUILTIN
 from workerstate.observe import hook, live
 from workerstate.observe.look import look
 from workerstate.snapshot import compare_texts, take_snapshot, texts
@@ -36,7 +37,11 @@ _BY_FORK = ("random", "hooks", "signals", "threads")
 _live: live.Found = {}
 _sockets: frozenset[int] = frozenset()
 
+# What no task changes, or what is dear to read (native_threads scans the loaded libraries).
+_AT_BIRTH_ONLY = ("flags", "native_threads")
+
 fingerprint.set_salt(hook.salt)
+fingerprint.set_values(hook.values)
 
 
 def read(names: Iterable[str] | None = None) -> Texts:
@@ -97,7 +102,7 @@ def changes(names: Iterable[str] | None = None) -> list[Difference]:
     """Tell what changed in those facets since they were last read, and remember their state."""
     global _written
     before = _written or {}
-    now = read(names)
+    now = read(names or [name for name in BUILTIN if name not in _AT_BIRTH_ONLY])
     _written = now
     return compare_texts(before, now)
 
