@@ -8,6 +8,7 @@ gives the program's own.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from importlib import import_module
 
@@ -33,15 +34,33 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one verb; give the exit code."""
+    _replace_closed_streams()
     arguments = build_parser().parse_args(argv)
     try:
-        return int(import_module(f"workerstate.cli.{arguments.verb}").run(arguments))
+        code = int(import_module(f"workerstate.cli.{arguments.verb}").run(arguments))
     except WorkerstateError as error:
         print(f"workerstate: {error}", file=sys.stderr)
-        return 2
+        code = 2
     except BrokenPipeError:
         # Whoever read our output has gone; that is no fault of ours to tell anybody.
-        sys.stderr.close()
-        return 141
+        code = 141
     except KeyboardInterrupt:
-        return 130
+        code = 130
+    _flush_streams()
+    return code
+
+
+def _replace_closed_streams() -> None:
+    """Have a stdout and a stderr, though we may have been started without them."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+
+
+def _flush_streams() -> None:
+    """Write what is buffered; if nobody can take it, Python need not try again at its exit."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

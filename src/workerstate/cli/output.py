@@ -27,6 +27,19 @@ def whole_number(least: int) -> Callable[[str], int]:
     return read
 
 
+def check_target(target: str) -> None:
+    """Refuse a file that ``write_json`` could not write, before a program runs for it.
+
+    Raises:
+        UsageError: the file can't be written.
+    """
+    if target != "-":
+        try:
+            os.close(os.open(target, os.O_WRONLY | os.O_CREAT, 0o600))
+        except OSError as error:
+            raise UsageError(f"can't write {target}: {error.strerror}") from error
+
+
 def write_json(document: object, target: str) -> None:
     """Write a document to a file, or to stdout for ``-``.
 
@@ -50,8 +63,12 @@ def console() -> Console:
     """Give a terminal on stderr; rich obeys NO_COLOR, FORCE_COLOR and TERM=dumb by itself."""
     from rich.console import Console
 
+    class Screen(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # rich itself would end the process, and redirect our stdout
+
     wide = None if sys.stderr.isatty() else 100
-    return Console(stderr=True, width=wide, highlight=False, soft_wrap=False)
+    return Screen(stderr=True, width=wide, highlight=False, soft_wrap=False)
 
 
 def show_document(document: dict[str, Any], *, quiet: bool = False) -> None:

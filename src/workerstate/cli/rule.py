@@ -23,8 +23,9 @@ def run(arguments: argparse.Namespace) -> int:
     wanted = arguments.code.upper()
     rule = RULES.get(wanted) or next((r for r in RULES.values() if r.name == wanted.lower()), None)
     if rule is None:
-        near = nearest(wanted, list(RULES))
-        hint = f"; did you mean {near}?" if near else ""
-        raise UsageError(f"no rule has the code {arguments.code!r}{hint} See: workerstate rule")
+        names = [known.name for known in RULES.values()]
+        near = nearest(wanted, list(RULES)) or nearest(wanted.lower(), names)
+        hint = f"did you mean {near}? " if near else ""
+        raise UsageError(f"no rule is called {arguments.code!r}; {hint}See: workerstate rule")
     print(rule.page())
     return 0

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import argparse
 import subprocess
+import sys
 from pathlib import Path
 
 from workerstate import spec_checks
-from workerstate.cli.output import show_document, whole_number, write_json
-from workerstate.errors import UsageError
+from workerstate.cli.output import check_target, show_document, whole_number, write_json
+from workerstate.errors import UsageError, WorkerstateError
 from workerstate.observe import declare
 from workerstate.observe.document import document
 from workerstate.observe.launch import observe
@@ -60,6 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the program; give its exit code, or 1 for a finding that ``--fail-on`` names."""
     codes = _codes(arguments.fail_on)
     command = _command(arguments)
+    if arguments.json:
+        check_target(arguments.json)
     declared = None
     if arguments.carry or arguments.seed is not None or arguments.start:
         spec_checks.carry_names(arguments.carry.split(",") if arguments.carry else ())
@@ -74,14 +77,23 @@ def run(arguments: argparse.Namespace) -> int:
         values=arguments.values,
         declared=declared,
     )
-    found = document(finished.folder)
+    try:
+        failing = _report(arguments, finished.folder, codes)
+    except (WorkerstateError, OSError) as error:
+        # The program has run: its result is what counts.
+        print(f"workerstate: {error}", file=sys.stderr)
+        failing = False
+    return 1 if failing else finished.exit_code
+
+
+def _report(arguments: argparse.Namespace, folder: str, codes: list[str]) -> bool:
+    """Show what was recorded; tell whether there is a finding that ``--fail-on`` names."""
+    found = document(folder)
     if arguments.json:
         write_json(found, arguments.json)
     if arguments.json != "-" or not arguments.quiet:
         show_document(found, quiet=arguments.quiet)
-    if codes and any(finding["code"].startswith(tuple(codes)) for finding in found["findings"]):
-        return 1
-    return finished.exit_code
+    return any(finding["code"].startswith(tuple(codes)) for finding in found["findings"])
 
 
 def _codes(text: str | None) -> list[str]:

@@ -187,8 +187,8 @@ def new_folder(wanted: str | None) -> str:
         UsageError: ``wanted`` can't be made, is not empty, or can't be written.
     """
     if wanted is not None:
-        path = Path(wanted).absolute()
         try:
+            path = Path(wanted).absolute()
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             if any(path.iterdir()):
                 raise UsageError(f"{wanted} is not empty; give a new folder for the recording")
@@ -197,7 +197,9 @@ def new_folder(wanted: str | None) -> str:
         except OSError as error:
             raise UsageError(f"can't write a recording to {wanted}: {error.strerror}") from error
         return str(path)
-    name = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + "-" + secrets.token_hex(3)
+    now = time.time_ns()
+    moment = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now // 10**9))
+    name = f"{moment}.{now // 1000 % 10**6:06d}Z-{secrets.token_hex(3)}"
     for root in recording_roots():
         try:
             root.mkdir(mode=0o700, exist_ok=True)
@@ -219,16 +221,32 @@ def recording_roots() -> tuple[Path, ...]:
     """Give the folders that hold recordings, the one that is used first first."""
     user = str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
     temporary = Path(tempfile.gettempdir()) / f"workerstate-{user}"
-    return Path.cwd() / ".workerstate", temporary
+    try:
+        return Path.cwd() / ".workerstate", temporary
+    except OSError:  # the current folder has been deleted
+        return (temporary,)
 
 
 def _retire_old(root: Path) -> None:
-    """Keep the newest recordings of a folder that is ours."""
+    """Keep the newest recordings of a folder that is ours, and those that are being made."""
     import shutil
 
     runs = sorted(path for path in root.iterdir() if path.is_dir())
     for path in runs[:-KEPT_RUNS]:
-        shutil.rmtree(path, ignore_errors=True)
+        if not _is_running(path):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_running(path: Path) -> bool:
+    """Tell whether the program of a recording has not ended yet."""
+    try:
+        note = json.loads((path / "run.json").read_text())
+        if "ended" in note:
+            return False
+        os.kill(note["pid"], 0)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return True
 
 
 def _write_note(place: str, note: dict[str, Any]) -> None:
