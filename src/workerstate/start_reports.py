@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from workerstate.errors import WorkerStartError
 
 PREFIX = "workerstate-start-"
-STARTING, STARTED, FAILED, STOPPED = "starting", "started", "failed", "stopped"
+STARTING, STARTED, FAILED = "starting", "started", "failed"
+STOPPED, ENDED = "stopped", "ended"
 _OWNER = "owner"
 _WAIT = 2.0  # seconds for the number of a worker that is about to end, where the size is known
 
@@ -33,7 +34,8 @@ class StartReport(Value):
         number: from 0; that of a worker that has ended goes to its successor.
         pid: the worker's.
         start_method: how it was started; ``thread`` and ``inline`` are in the parent's process.
-        state: ``starting``, ``started``, ``failed``, or ``stopped`` (ended by a signal before).
+        state: ``starting``, ``started``, ``failed``, ``stopped`` (by a signal, before it had
+            started) or ``ended``; one that is killed tells nothing any more.
         step: what it was about to do, where it has not started.
         began: seconds since the epoch.
         seconds: how long the start took.
@@ -166,12 +168,21 @@ def claim_number(place: str, size: int | None, wanted: int | None = None) -> int
             _held.append(fd)
             return number
         os.close(fd)
+        if time.monotonic() < deadline and _ends(place, number):
+            time.sleep(0.001)
+            continue
         if wanted is not None:
             number, wanted = -1, None
         number += 1
         if size is not None and number == size and time.monotonic() < deadline:
             number = 0
             time.sleep(0.005)
+
+
+def _ends(place: str, number: int) -> bool:
+    """Tell whether the worker of that number has told that it ends, and only its process hasn't."""
+    last = read(place, number)
+    return last is not None and last.state in (STOPPED, ENDED)
 
 
 def settings_path(folder: str, fingerprint: str) -> str:

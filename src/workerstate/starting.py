@@ -11,7 +11,7 @@ from workerstate import portable, start_reports, workerside
 from workerstate.applying import EARLY, fetch, in_thread, order
 from workerstate.errors import FacetError, WorkerStartError
 from workerstate.resources import close_at_exit
-from workerstate.start_reports import FAILED, STARTED, STARTING, STOPPED, StartReport
+from workerstate.start_reports import ENDED, FAILED, STARTED, STARTING, STOPPED, StartReport
 from workerstate.workerside import Birth, Here, Stamp, Worker
 
 TYPE_CHECKING = False
@@ -60,8 +60,15 @@ def start(birth: Birth, settings: bytes | None, fingerprint: str, wanted: int | 
         _restore_sigterm(previous)
         workerside._here.reset(token)
     here.thread = get_ident()
-    close_at_exit(here.close)
+    close_at_exit(lambda: _end(here, steps))
     return here
+
+
+def _end(here: Here, steps: _Steps) -> None:
+    if here.pid == os.getpid():
+        here.close()
+        if here.failure is None:
+            steps.tell(ENDED)
 
 
 def _take_settings(here: Here, steps: _Steps, settings: bytes | None, fingerprint: str) -> None:
@@ -85,6 +92,7 @@ def _take_settings(here: Here, steps: _Steps, settings: bytes | None, fingerprin
             here.applied.apply(wanted, [name])
     here.applied.settings = wanted
     here.fingerprint = fingerprint
+    workerside._worn[0] = here
 
 
 def _settings(birth: Birth, settings: bytes | None, fingerprint: str) -> Any:
@@ -148,7 +156,7 @@ def catch_up(here: Here, stamp: Stamp) -> None:
     Raises:
         FacetError: that can't be done; the task is not run.
     """
-    if here.fingerprint != stamp.fingerprint:
+    if here.fingerprint != stamp.fingerprint or workerside._worn[0] is not here:
         wanted = _settings(here.birth, stamp.settings, stamp.fingerprint)
         here.applied.waiting.clear()
         here.applied.apply(wanted, order(wanted))
@@ -156,6 +164,7 @@ def catch_up(here: Here, stamp: Stamp) -> None:
         here.applied.apply(wanted, gone)
         here.applied.settings = wanted
         here.fingerprint = stamp.fingerprint
+        workerside._worn[0] = here
     elif here.thread != get_ident():
         here.applied.apply(here.applied.settings, in_thread())
     here.thread = get_ident()
@@ -308,7 +317,7 @@ class _Steps:
             os.getpid(),
             here.who.start_method,
             state,
-            self.step if state != STARTED else "",
+            self.step if state not in (STARTED, ENDED) else "",
             self.began,
             time.time() - self.began,
             dict(here.applied.verified),

@@ -156,6 +156,7 @@ class Here:
 
 
 _heres: dict[str, Here] = {}  # by fleet; a forked process finds its parent's and starts anew
+_worn: list[Here | None] = [None]  # whose settings this process has: a pool may serve two specs
 _locks: dict[int, Any] = {}  # by process id: a fork may catch the parent's held
 _here: ContextVar[Here] = ContextVar("workerstate worker")
 _stream: ContextVar[Stream] = ContextVar("workerstate task")
@@ -258,6 +259,7 @@ def run(stamp: Stamp, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         return starting.run_in_process(here, stamp, fn, args, kwargs)
     if (
         here.fingerprint != stamp.fingerprint
+        or _worn[0] is not here
         or here.thread != get_ident()
         or here.applied.waiting
         or here.birth.level is not None

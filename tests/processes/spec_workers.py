@@ -1,0 +1,78 @@
+"""What the tests of specs run in workers."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import time
+
+import workerstate
+
+OPTIONS = {"depth": 1}
+log = logging.getLogger("spec.workers")
+
+
+def options(_item=None):
+    time.sleep(0.05)
+    return os.getpid(), OPTIONS["depth"]
+
+
+def number(_item=None):
+    time.sleep(0.02)
+    return workerstate.worker().number, os.getpid()
+
+
+def draw(_item=None):
+    import random
+
+    return random.random()
+
+
+def shout(item):
+    print(f"said {item}")
+    os.write(2, b"native\n")
+
+
+def log_and_die(item):
+    log.warning("last words %s", item)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def crash_once(path):
+    """End the process unless somebody has before."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return workerstate.worker().number
+    sys.stdout.flush()
+    os._exit(5)
+
+
+def level(_item=None):
+    return logging.getLogger("spec.workers").getEffectiveLevel()
+
+
+def start_up():
+    """Set logging up as an initializer does that knows nothing of us."""
+    logging.basicConfig(level=logging.INFO, handlers=[logging.StreamHandler(sys.stdout)])
+
+
+def wait_for(path):
+    while not os.path.exists(path):
+        time.sleep(0.005)
+
+
+def slow_start():
+    time.sleep(30)
+
+
+def touch(path):
+    with open(path, "a") as file:
+        file.write(f"{os.getpid()}\n")
+    return path
+
+
+def touch_at_end():
+    touch(os.environ["SPEC_MARK"])
