@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SHIM = Path(__file__).parent / "shim"
 KEPT_RUNS = 20
+_ROOM = 4000  # characters that a note takes at least
 # What a terminal or a supervisor sends to end or to steer a program.
 _PASSED_ON = ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGCONT")
 
@@ -251,10 +252,23 @@ def _is_running(path: Path) -> bool:
 
 def _write_note(place: str, note: dict[str, Any]) -> None:
     """Write what the launcher knows; a full disk must not cost the program's result."""
-    temporary = os.path.join(place, "run.json.new")
+    path = Path(place, "run.json")
+    temporary = path.with_suffix(".json.new")
     try:
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump(note, file)
-        os.replace(temporary, os.path.join(place, "run.json"))
+            file.write(json.dumps(note).ljust(_ROOM))
+        temporary.replace(path)
+    except OSError:
+        _write_in_place(path, {**note, "memory": {}})
+
+
+def _write_in_place(path: Path, note: dict[str, Any]) -> None:
+    """Use the room that the first note took, on a disk that is full."""
+    text = json.dumps(note).ljust(_ROOM).encode()
+    try:
+        path.with_suffix(".json.new").unlink(missing_ok=True)
+        with open(path, "r+b") as file:
+            if len(text) <= os.fstat(file.fileno()).st_size:
+                file.write(text)
     except OSError:
         pass

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from workerstate.observe.view import View
 
 
+_IGNORED = "its interpreter ignored PYTHONPATH"
+
+
 def not_observed(seen: View) -> list[dict[str, Any]]:
     """Give one row for each reason: a sentence and how many processes it holds for."""
     rows: Counter[str] = Counter()
@@ -21,20 +24,23 @@ def not_observed(seen: View) -> list[dict[str, Any]]:
             if event["ev"] == "undeclared":
                 rows[f"a worker started without the declaration: {event['reason']}"] += 1
     if seen.recording.main is None and seen.recording.note:
-        rows["the program itself could not be observed (its interpreter ignored PYTHONPATH)"] += 1
+        why = "the recording's disk is full?" if seen.recording.unread else _IGNORED
+        rows[f"the program itself could not be observed ({why})"] += 1
     return [{"reason": reason, "count": count} for reason, count in rows.items()]
 
 
 def _unobserved_programs(seen: View, rows: Counter[str]) -> None:
+    found = _found(seen)
     for process in seen.recording.processes:
         for launch in process.launches:
-            if launch.get("unobserved"):
+            # A fork server that is observed makes observed workers whatever the parent has.
+            if launch.get("unobserved") and id(launch) not in found:
                 rows[f"a Python child {launch['unobserved']}"] += 1
 
 
 def _stillborn(seen: View, rows: Counter[str]) -> None:
     """Count the workers that were started and left no line."""
-    found = {id(origin.launch) for origin in seen.origins.values() if origin.launch}
+    found = _found(seen)
     alone = {
         (origin.parent.journal, origin.start_method)
         for process, origin in _origins(seen)
@@ -42,12 +48,17 @@ def _stillborn(seen: View, rows: Counter[str]) -> None:
     }
     for process in seen.recording.processes:
         for launch in process.launches:
-            if launch["method"] == "exec" or id(launch) in found:
+            if launch["method"] == "exec" or launch.get("unobserved") or id(launch) in found:
                 continue
             if (process.journal, launch["method"]) in alone:
                 rows[f"a {launch['method']} worker that ended before its bootstrap"] += 1
             else:
                 rows[f"a {launch['method']} worker that ended before its first line"] += 1
+
+
+def _found(seen: View) -> set[int]:
+    """Give the identities of the launches of which the process has a journal."""
+    return {id(origin.launch) for origin in seen.origins.values() if origin.launch}
 
 
 def _origins(seen: View) -> list[tuple[Any, Any]]:
@@ -62,6 +73,8 @@ def _opaque(seen: View, rows: Counter[str]) -> None:
 
 
 def _damaged(seen: View, rows: Counter[str]) -> None:
+    if seen.recording.unread:
+        rows["a journal without its first line (the disk full?)"] = seen.recording.unread
     for process in seen.recording.processes:
         if process.torn:
             rows["a journal with a line that is cut (killed while writing, or the disk full)"] += 1

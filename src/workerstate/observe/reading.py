@@ -80,6 +80,7 @@ class Recording:
     folder: str
     note: dict[str, Any]
     processes: list[Process]
+    unread: int = 0  # journals without a first line
 
     def at(self, pid: int | None, moment: int) -> Process | None:
         """Give the process that had this id at that moment (ids are used again)."""
@@ -111,6 +112,8 @@ def read(folder: str | Path) -> Recording:
         note = {}
     except (OSError, ValueError) as error:
         raise RecordingError(f"{place / 'run.json'} can't be read: {error}") from error
+    if not isinstance(note, dict):
+        raise RecordingError(f"{place / 'run.json'} can't be read: it holds no object")
     journals = sorted(place.glob("*.jsonl"))
     if not note and not journals:
         raise RecordingError(f"{place} holds no recording (no run.json, no journals)")
@@ -120,10 +123,11 @@ def read(folder: str | Path) -> Recording:
             f"this one reads {SCHEMA})"
         )
     processes = [process for path in journals if (process := _read_journal(path)) is not None]
+    unread = len(journals) - len(processes)
     # A fork that only leads to an exec (``preexec_fn``) is no process of its own.
     processes = [process for process in processes if process.purpose != "exec"]
     processes.sort(key=lambda process: process.started)
-    recording = Recording(str(place), note, processes)
+    recording = Recording(str(place), note, processes, unread)
     _reap(recording)
     return recording
 

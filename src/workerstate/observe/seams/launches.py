@@ -81,6 +81,7 @@ def _launching(popen: Any, frame: FrameType) -> None:
         library=type(popen).__module__.partition(".")[0],
         snapshot=number,
         pool=_pool(process),
+        unobserved=None if method == "fork" else _hidden_by(os.environ, "an emptied environment"),
     )
     if declare.VARIABLE in os.environ:
         declare.attach(process, _pool(process))
@@ -125,12 +126,17 @@ def unobserved(program: str, arguments: list[str], env: Any) -> str | None:
         for flag in _NOT_OBSERVED_FLAGS:
             if flag[1] in argument[1:] and not argument.startswith(("-W", "-X")):
                 return f"started with {flag}"
-    own = env is not None
-    surroundings = os.environ if env is None else {os.fsdecode(k): v for k, v in env.items()}
-    if hook.VARIABLE not in surroundings:
-        what = "an environment of its own (env=...)" if own else "an emptied environment"
+    if env is None:
+        return _hidden_by(os.environ, "an emptied environment")
+    own = {os.fsdecode(name): value for name, value in env.items()}
+    return _hidden_by(own, "an environment of its own (env=...)")
+
+
+def _hidden_by(environ: Any, what: str) -> str | None:
+    """Say why a Python that gets this environment can't be observed; None if it can."""
+    if hook.VARIABLE not in environ:
         return f"started with {what}"
-    if _SHIM not in os.fsdecode(surroundings.get("PYTHONPATH", "")):
+    if _SHIM not in os.fsdecode(environ.get("PYTHONPATH", "")):
         return "started with a PYTHONPATH of its own"
     return None
 
