@@ -41,7 +41,7 @@ def enter(process: Any) -> None:
 def _between() -> None:
     if tasks.running():
         tasks.end(False)  # no result was prepared
-    tasks.settle()
+    tasks.between()
 
 
 def _begin(request: Any) -> None:

@@ -45,7 +45,7 @@ def enter(process: Any) -> None:
         # Not earlier: a queue that was forked makes this attribute anew after the fork.
         if tasks.weight is None:
             tasks.weight = weigh(call_queue, "_recv_bytes")
-        tasks.settle()
+        tasks.between()
 
     process._args = (QueueView(call_queue, before), *process._args[1:])
     _watch_call_item(module._CallItem)

@@ -21,7 +21,7 @@ def enter(process: Any) -> None:
         return outcome
 
     def get_task(*args: Any, **kwargs: Any) -> Any:
-        hook.quietly(tasks.settle)
+        hook.quietly(tasks.between)
         return get(*args, **kwargs)
 
     process._run_func = _run_func

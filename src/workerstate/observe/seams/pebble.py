@@ -58,7 +58,7 @@ def enter(process: Any) -> None:
             depth[0] -= 1
 
     def fetch_task(channel: Any) -> Any:
-        hook.quietly(tasks.settle)
+        hook.quietly(tasks.between)
         task = fetch(channel)
         number[0] = getattr(task, "id", None)
         return task

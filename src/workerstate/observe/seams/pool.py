@@ -46,7 +46,7 @@ class _Inbox:
 
     @property
     def get(self) -> Any:
-        return sequence(tasks.settle, self._queue.get, _begin)
+        return sequence(tasks.between, self._queue.get, _begin)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._queue, name)

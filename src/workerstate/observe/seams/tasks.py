@@ -24,7 +24,6 @@ _DRAWS = 2
 
 _count = 0
 _current: tuple[int, str, int] | None = None
-_ended: tuple[int, str, int] | None = None
 _unsent: int | None = None
 _probe = Probe()
 _born = False
@@ -39,12 +38,12 @@ weight: Weight | None = None
 
 def forget() -> None:
     """In a forked child: none of the parent's tasks is ours."""
-    global _count, _current, _ended, _unsent, _probe, _born, weight, initialized
+    global _count, _current, _unsent, _probe, _born, weight, initialized
     weight, initialized = None, False
     overflow.forget()
     _read.clear()
     _unread.clear()
-    _count, _current, _ended, _unsent, _probe, _born = 0, None, None, None, Probe(), False
+    _count, _current, _unsent, _probe, _born = 0, None, None, Probe(), False
 
 
 def begin(called: Any, args: Any, work: object, part: object = 0) -> None:
@@ -87,8 +86,12 @@ def running() -> bool:
 
 
 def end(ok: bool) -> None:
-    """Write that the task is over; a second call says that its result could not be sent."""
-    global _current, _ended, _unsent
+    """Write that the task is over, and what it changed; before its result is sent.
+
+    Afterwards might be too late: a pool that is left by ``with`` ends its workers as soon as it
+    has the last result. A second call says that the result could not be sent.
+    """
+    global _current, _unsent
     if _current is None:
         if _unsent is not None and not ok:
             hook.write(f'{{"ev":"unsent","n":{_unsent},"t":{time_ns()}}}')
@@ -97,33 +100,29 @@ def end(ok: bool) -> None:
     took = perf_counter_ns() - start
     _current = None
     _unsent = number
-    _ended = (number, function, took)
     if number > overflow.MOST:
         overflow.end(function, took, ok)
-        return
-    word = "true" if ok else "false"
-    hook.write(f'{{"ev":"end","n":{number},"ok":{word},"us":{took // 1000},"t":{time_ns()}}}')
+    else:
+        word = "true" if ok else "false"
+        hook.write(f'{{"ev":"end","n":{number},"ok":{word},"us":{took // 1000},"t":{time_ns()}}}')
+    write_reads()
+    if number <= _DRAWS:
+        state.record_draws()
+    if not _born:
+        return  # a Process with a target: what it leaves behind ends with it
+    since, found = _probe.after(function, number, took)
+    if found:
+        rows = [[d.facet, d.key, d.before, d.after] for d in found]
+        hook.emit("changes", n=number, since=since, list=rows)
 
 
-def settle() -> None:
-    """Between two tasks: write the birth before the first, and afterwards what the last changed."""
-    global _ended, _born
+def between() -> None:
+    """When the worker asks for a task: write the state that it begins the first one with."""
+    global _born
     if not _born:
         _born = True
         state.record_birth(untouched=not initialized)
         _probe.start()
-        return
-    if _ended is None:
-        return
-    number, function, took = _ended
-    _ended = None
-    since, found = _probe.after(function, number, took)
-    write_reads()
-    if number <= _DRAWS:
-        state.record_draws()
-    if found:
-        rows = [[d.facet, d.key, d.before, d.after] for d in found]
-        hook.emit("changes", n=number, since=since, list=rows)
 
 
 def write_reads() -> None:
@@ -140,10 +139,3 @@ def write_reads() -> None:
             cut=reads.cut,
         )
         state.record_connections(sorted(reads.globals))
-
-
-def leave() -> None:
-    """At the end of the worker: settle its last task, if it ever asked for one."""
-    if _born:
-        settle()
-    overflow.flush()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from workerstate.observe import declare, hook, state
-from workerstate.observe.seams import names, tasks
+from workerstate.observe.seams import names, overflow, tasks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,9 +104,6 @@ def _library(cls: type, home: str) -> str:
 def _leave(code: Any, plain: bool | None) -> None:
     if plain:
         tasks.end(code == 0)
-        tasks.write_reads()
-        state.record_draws()
-    else:
-        tasks.leave()
+    overflow.flush()
     hook.flush_imports()
     hook.emit("exit", code=code)
