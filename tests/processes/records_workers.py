@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import faulthandler
 import logging
 import multiprocessing
 import os
@@ -37,11 +35,24 @@ def begin(address: Address, level: int = logging.INFO, **options) -> None:
         raise SystemExit("the hub was not there")
 
 
+def leaving_a_child(address: Address, told) -> None:
+    """Fork a child that logs nothing and stays, and die."""
+    begin(address)
+    LOG.info("before the fork")
+    if os.fork() == 0:
+        told.wait(DEADLINE)
+        os._exit(0)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def end(how: str) -> None:
     if how == "sigkill":
         os.kill(os.getpid(), signal.SIGKILL)
         signal.pause()
     elif how == "segfault":
+        import ctypes
+        import faulthandler  # not for subinterpreters, which import this file, too
+
         faulthandler.disable()  # pytest's, in forked workers
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         ctypes.string_at(0)
@@ -117,11 +128,9 @@ def printing(address: Address, how: str) -> None:
     print("from print to stderr", file=sys.stderr)
     os.write(1, b"from native code\n")
     subprocess.run(["echo", "from a child"], check=True)
-    print("no newline", end="")
     if how == "return":
+        print("no newline", end="")
         stdio.uninstall()
-        return
-    sys.stdout.flush()
     end(how)
 
 
@@ -174,7 +183,7 @@ def exceptions_in_emit(address: Address, wanted: int) -> None:
     """Log while a timer's signal handler throws exceptions, all of them into emit."""
     begin(address)
     logging.raiseExceptions = False  # one thrown while a message is rendered is reported, as usual
-    armed, thrown = False, 0
+    armed, thrown, caught = False, 0, 0
 
     def throw(*_):
         nonlocal armed, thrown
@@ -187,13 +196,15 @@ def exceptions_in_emit(address: Address, wanted: int) -> None:
     signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
     n = 0
     while thrown < wanted:
-        with contextlib.suppress(ThrownError):
+        try:
             armed = True
             LOG.info("n=%d %s", n, "y" * (9000 if n % 10 == 0 else 10))
             armed = False
+        except ThrownError:
+            caught += 1
         n += 1
     signal.setitimer(signal.ITIMER_REAL, 0)
-    LOG.info("thrown=%d", thrown)
+    LOG.info("thrown=%d", thrown, extra={"caught": caught})
 
 
 def last_words_in_a_signal_handler(address: Address) -> None:
@@ -245,10 +256,11 @@ def descriptors_closed(address: Address, path: str) -> None:
     begin(address)
     LOG.info("before")
     os.closerange(3, 1024)
-    with open(path, "w") as file:
+    with contextlib.ExitStack() as stack:
+        for n in range(100):  # one of them would have the number of a pipe that had a low one
+            stack.enter_context(open(f"{path}.{n}", "w"))
         LOG.info("after")
         LOG.info("after that")
-        file.write("clean")
 
 
 def with_loguru(address: Address) -> None:
@@ -299,7 +311,9 @@ def a_parent(path: str, method: str, count: str, then: str = "") -> None:
     """Start two workers, print their pids, and do ``then``."""
     from workerstate.records import hub
 
-    logging.basicConfig(filename=path, level="INFO", format="%(process)d %(message)s")
+    logging.basicConfig(
+        filename=path, filemode="w", level="INFO", format="%(process)d %(message)s"
+    )  # with filemode "a" a FileHandler that logging has closed opens again
     address = hub.shared().address()
     jobs = [
         context(method).Process(target=numbered, args=(address, i, int(count))) for i in range(2)
@@ -313,6 +327,26 @@ def a_parent(path: str, method: str, count: str, then: str = "") -> None:
         print("joined", flush=True)
     elif then == "wait":
         time.sleep(DEADLINE)
+
+
+def in_an_interpreter(address: Address, n: int) -> int | None:
+    begin(address)
+    LOG.info("n=%d", n)
+    return os.getpid()
+
+
+def interpreters() -> None:
+    """Log from subinterpreters, and print what arrived and whether they were seen to end."""
+    from concurrent.futures import InterpreterPoolExecutor
+
+    from workerstate.records import hub
+
+    logging.basicConfig(level="INFO", format="%(message)s", stream=sys.stdout)
+    shared = hub.shared()
+    with InterpreterPoolExecutor(2) as pool:
+        for future in [pool.submit(in_an_interpreter, shared.address(), n) for n in range(4)]:
+            assert future.result(DEADLINE) == os.getpid()
+    print(shared.stop(DEADLINE / 2), flush=True)
 
 
 def a_nested_parent() -> None:

@@ -84,7 +84,12 @@ def test_the_parents_levels_and_filters_decide(crew, kept):
         assert crew.run("fork", workers.numbered, hub.address(), 0, 3) == 0
         assert hub.drain(DEADLINE)
         assert keeper.messages() == ["w=0 n=0 ", "w=0 n=2 "]
+        logger.setLevel(logging.ERROR)
+        assert crew.run("spawn", workers.numbered, hub.address(), 0, 3) == 0
+        assert hub.drain(DEADLINE)
+        assert len(keeper.records) == 2
     finally:
+        logger.setLevel(logging.NOTSET)
         logger.filters.clear()
 
 
@@ -194,13 +199,15 @@ def test_drain_waits_for_workers_that_were_launched(crew, kept):
 
 @pytest.mark.parametrize("how", ["return", "sigkill"])
 @pytest.mark.parametrize("method", METHODS)
-def test_print_and_native_output_are_carried(method, how, crew, kept, capsys):
+def test_print_and_native_output_are_carried(method, how, crew, kept, capsys, monkeypatch):
     """Whole lines of print, of native code and of the worker's own children, to sys.stdout here."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     hub, _ = kept
     crew.run(method, workers.printing, hub.address(), how)
     assert hub.drain(DEADLINE)
     out, err = capsys.readouterr()
-    assert out == "from print\nfrom native code\nfrom a child\nno newline"
+    rest = "no newline" if how == "return" else ""
+    assert out == "from print\nfrom native code\nfrom a child\n" + rest
     assert err == "from print to stderr\n"
 
 
@@ -297,6 +304,14 @@ def test_a_forked_process_gets_a_hub_of_its_own():
     assert out.split() == ["0", "True"]
 
 
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="InterpreterPoolExecutor")
+def test_subinterpreters_are_workers_too():
+    """They have a logging of their own, and the hub sees them end."""
+    with program("interpreters()") as process:
+        out, _ = process.communicate(timeout=DEADLINE)
+    assert sorted(out.split()) == ["True", "n=0", "n=1", "n=2", "n=3"]
+
+
 def test_shared_gives_one_hub_and_a_new_one_after_stop():
     """It is started when asked for, reused, and restarted once stopped."""
     first = hub_module.shared()
@@ -360,3 +375,29 @@ def test_forks_while_workers_log_are_not_seen(crew, kept, tmp_path):
         handler.close()
     assert list(keeper.numbers().values()) == [list(range(10_000))] * 3
     assert len((tmp_path / "log").read_text().splitlines()) == 30_000
+
+
+def test_a_worker_imports_little(kept):
+    """Nothing of a third party, and of the standard library what a logging program has anyway."""
+    hub, _ = kept
+    code = (
+        "import logging, socket, sys; before = set(sys.modules)\n"
+        "from workerstate.records import sender\n"
+        "from workerstate.records.rendezvous import Address\n"
+        f"assert sender.install(Address.from_text({hub.address().to_text()!r}))\n"
+        "logging.warning('here')\n"
+        "print(*(name for name in set(sys.modules) - before if 'workerstate' not in name))"
+    )
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environ,
+        timeout=DEADLINE,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    allowed = {"__future__", "_struct", "array", "fcntl", "select", "struct"}
+    assert set(done.stdout.split()) <= allowed
+    assert hub.drain(DEADLINE)
+    assert hub.received == 1

@@ -130,7 +130,7 @@ def _exception(info: object) -> bytes | None:
 
 
 def _loaded_exception(data: bytes) -> tuple[object, object, None] | None:
-    """Load an exception; many pickle and don't load (cpython#103352), so None is common."""
+    """Load an exception; many pickle and don't load (cpython#76877), so None is common."""
     import pickle
 
     try:

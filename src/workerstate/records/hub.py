@@ -64,7 +64,7 @@ class Hub:
         Each worker that connects takes one off. A negative number takes back what was said of
         workers that died before they connected.
         """
-        self._intake.expected = max(0, self._intake.expected + count)
+        self._intake.expect(count)
 
     @property
     def received(self) -> int:
@@ -173,8 +173,9 @@ class Hub:
 
     def _pump_expected(self) -> None:
         """Give workers that were launched a moment ago a moment to connect."""
-        if self._intake.expected and not self.drain(_LAUNCH_PATIENCE):
-            self._intake.expected = 0
+        missing = self._intake.expected
+        if missing and not self.drain(_LAUNCH_PATIENCE):
+            self._intake.expect(-missing)
 
     def _run(self) -> None:
         intake = self._intake
@@ -200,6 +201,7 @@ class Hub:
                 self._carry_on()
                 self._control.release()
                 return False
+            _let_go(self._thread)
         self._pauses += 1
         return True
 
@@ -218,10 +220,11 @@ class Hub:
             if self._running or self._stopped:
                 return
             self._running = True
+        # Known before it runs: a handler that calls ``drain`` must be recognised from the first.
         thread = threading.Thread(target=self._run, name="workerstate-records", daemon=True)
+        self._thread = thread
         try:
             thread.start()
-            self._thread = thread
         except RuntimeError:  # the interpreter is shutting down: drain and stop do without
             self._running = False
             self._thread = None
@@ -272,6 +275,18 @@ def _hook_fork() -> None:
         os.register_at_fork(
             before=_before_fork, after_in_parent=_after_in_parent, after_in_child=_after_in_child
         )
+
+
+def _let_go(thread: threading.Thread) -> None:
+    """Wait until the kernel has ended a joined thread, 50 ms at most.
+
+    Before Python 3.13 ``join`` returns a moment earlier, and 3.12's warning about forking with
+    threads asks the kernel (cpython#100228).
+    """
+    path = f"/proc/self/task/{thread.native_id}"
+    deadline = time.monotonic() + 0.05
+    while os.path.exists(path) and time.monotonic() < deadline:
+        time.sleep(0.0002)
 
 
 def _before_fork() -> None:

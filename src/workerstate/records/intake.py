@@ -6,6 +6,7 @@ import os
 import select
 import selectors
 import sys
+import threading
 
 from workerstate.records.channels import READ_SIZE, Channel, LineChannel, RecordChannel
 from workerstate.records.listener import Listener
@@ -33,6 +34,7 @@ class Intake:
         self.listener = Listener()
         self.interrupted = False
         self.received = self.reconnected = self.torn = self.expected = 0
+        self._expecting = threading.Lock()
         self._dropped = 0
         self._selector = selectors.DefaultSelector()
         self._wake_read, self._wake_write = os.pipe()
@@ -94,6 +96,11 @@ class Intake:
                 self._sleep_off()
         return more
 
+    def expect(self, count: int) -> None:
+        """Add to the number of workers that were launched and have not connected."""
+        with self._expecting:
+            self.expected = max(0, self.expected + count)
+
     def admit(self) -> None:
         """Let in all who have knocked."""
         for hello, fd in self.listener.accept():
@@ -102,8 +109,8 @@ class Intake:
                 channel = RecordChannel(fd, hello.pid)
                 if hello.again:
                     self.reconnected += 1
-                elif self.expected > 0:
-                    self.expected -= 1
+                else:
+                    self.expect(-1)
             else:
                 channel = LineChannel(fd, hello.pid, hello.kind)
             self._channels[channel] = _enlarge(fd, _BUDGET - sum(self._channels.values()))

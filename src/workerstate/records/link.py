@@ -40,17 +40,16 @@ class _End:
     another would send records that the parent can't read.
     """
 
-    __slots__ = ("abandoned", "dirty", "drops", "encoder", "fd", "identities", "telling")
+    __slots__ = ("abandoned", "dirty", "dropped", "drops", "encoder", "fd", "identities")
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
         self.encoder = Encoder()
         self.identities = itertools.count()
-        # A byte per dropped record: append is atomic and += is not, in threads or signal handlers.
-        self.drops = bytearray()
-        self.abandoned: list[int] = []
+        self.abandoned: set[int] = set()
+        self.drops = itertools.count(1)
+        self.dropped = 0
         self.dirty = False
-        self.telling = threading.Lock()
 
 
 class Link:
@@ -88,16 +87,17 @@ class Link:
         """
         try:
             text = render(record)
+            # The record holds the process id already; asking the kernel would cost more.
+            moved = record.process != self.pid
         except Exception:
             failed(record)
             return
-        # The record holds the process id already; asking the kernel each time would cost more.
-        if record.process != self.pid and os.getpid() != self.pid:
+        if moved and os.getpid() != self.pid:
             self.forget()
         end = self._end
         frame, site = end.encoder.encode(record, text)
         if end.dirty:
-            _tell(end)
+            self._tell(end)
         try:
             if len(frame) <= PIPE_BUF:
                 _write(end.fd, frame)
@@ -130,9 +130,8 @@ class Link:
     def tell_drops(self, end: _End | None = None) -> None:
         """Tell the parent about dropped records now, waiting a second at most for room."""
         end = end or self._end
-        if end.dirty and end.fd >= 0 and not _tell(end):
-            _writable(end.fd, 1000)
-            _tell(end)
+        while end.dirty and end.fd >= 0 and _writable(end.fd, 1000) and self._tell(end):
+            pass
 
     def _retry(
         self, end: _End, frame: bytes, record: logging.LogRecord, text: str, error: OSError
@@ -168,7 +167,7 @@ class Link:
             for piece in chunks(frame, identity, PIPE_BUF):
                 self._put(end, piece)
         except BaseException:
-            end.abandoned.append(identity)
+            end.abandoned.add(identity)
             end.dirty = True
             raise
 
@@ -183,6 +182,25 @@ class Link:
             while not _writable(end.fd, 1000):
                 if self._hub_has_gone():
                     raise BrokenPipeError(errno.EPIPE, "the hub has gone")
+
+    def _tell(self, end: _End) -> bool:
+        """Send the counts, if there is room or ``on_full`` is to wait for it.
+
+        Without a lock, which an exception thrown by a signal handler could leave held: a count of
+        all drops so far, and the identities of what was given up, may be sent twice.
+        """
+        try:
+            end.dirty = False
+            abandoned = tuple(sorted(end.abandoned)[:64])
+            self._put(end, notice(end.dropped, abandoned))
+            end.abandoned.difference_update(abandoned)
+            end.dirty = bool(end.abandoned)
+        except BaseException as error:
+            end.dirty = True
+            if isinstance(error, OSError) and error.errno is not None:
+                return False
+            raise
+        return True
 
     def _reopen(self, bad: _End) -> bool:
         """Open a pipe in place of ``bad``, unless another thread has done so."""
@@ -226,27 +244,9 @@ class Link:
         if not self._at_exit:
             self._at_exit = True
             fallback.at_exit(self.tell_drops)
-        end.drops.append(0)
+        # next() is atomic and += is not, be it for threads or for a signal handler that logs.
+        end.dropped = next(end.drops)
         end.dirty = True
-
-
-def _tell(end: _End) -> bool:
-    """Send the counts if there is room; a second caller, in a signal handler say, leaves it."""
-    if not end.telling.acquire(blocking=False):
-        return False
-    try:
-        dropped, abandoned = len(end.drops), tuple(end.abandoned[:64])
-        end.dirty = len(end.abandoned) > len(abandoned)
-        try:
-            _write(end.fd, notice(dropped, abandoned))
-        except OSError:
-            end.dirty = True
-            return False
-        del end.drops[:dropped]
-        del end.abandoned[: len(abandoned)]
-        return True
-    finally:
-        end.telling.release()
 
 
 def _open_pipe(address: Address, *, again: bool) -> tuple[int, int]:

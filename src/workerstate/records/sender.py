@@ -91,6 +91,8 @@ def install(address: Address, *, on_full: OnFull = "block") -> bool:
     if old is None or old.link is not link:
         _handler = ForwardHandler(link)
         _hook_fork()
+        if address.pid == os.getpid():
+            _end_with_interpreter()
     assert _handler is not None
     _take_over(_handler)
     if old is not None and old is not _handler:
@@ -142,6 +144,14 @@ def _take_over(handler: ForwardHandler) -> None:
 def _loggers() -> list[logging.Logger]:
     known = list(logging.root.manager.loggerDict.values())
     return [logging.root, *(each for each in known if isinstance(each, logging.Logger))]
+
+
+def _end_with_interpreter() -> None:
+    """Close the pipe when this subinterpreter ends (Python 3.14); no process ends with it."""
+    import atexit
+
+    atexit.unregister(uninstall)
+    atexit.register(uninstall)
 
 
 def _hook_fork() -> None:

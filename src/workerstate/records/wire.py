@@ -209,7 +209,7 @@ class Decoder:
                 yield from self._records(bytes(self._chunks.pop(first)))
         elif kind == NOTICE:
             dropped, abandoned = marshal.loads(body)
-            self.dropped += dropped
+            self.dropped = max(self.dropped, dropped)
             for identity in abandoned:
                 self._chunks.pop(identity, None)
         else:
@@ -231,7 +231,10 @@ def chunks(frame: bytes, identity: int, limit: int) -> Iterator[bytes]:
 
 
 def notice(dropped: int, abandoned: tuple[int, ...]) -> bytes:
-    """Give the frame that tells of dropped records and of chunked ones that won't be finished."""
+    """Give the frame that tells how many records were dropped in all, and which won't be finished.
+
+    ``abandoned`` are the identities of frames that were begun in chunks.
+    """
     return _frame(NOTICE, 0, marshal.dumps((dropped, tuple(map(float, abandoned))), 4))
 
 
