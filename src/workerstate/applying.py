@@ -50,6 +50,7 @@ class Applied:
         self.waiting: dict[str, Mapping[str, Any]] = {}
         self.verified: dict[str, int] = {}
         self.notes: list[str] = []
+        self._patched: dict[str, Any] = {}
 
     def apply(self, settings: Settings, names: Iterable[str]) -> None:
         """Make this process match those facets of ``settings``.
@@ -63,6 +64,8 @@ class Applied:
                 self._apply_structlog(wanted)
                 continue
             wanted = {**self._gone(name, wanted), **wanted}
+            if name == "modules":
+                wanted = self._unpatched(wanted)
             if not wanted:
                 continue
             if name in self.explicit or _imported(name):
@@ -89,6 +92,24 @@ class Applied:
             self.notes.append(str(error))
             return
         self.verified[name] = len(wanted)
+
+    def _unpatched(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Give what was there before the parent's patches in the place of UNSET.
+
+        Keeps what patches are about to replace, so that it can be put back when they end.
+        """
+        from workerstate.program import load
+
+        found = {}
+        for key, value in wanted.items():
+            if is_unset(value):
+                if key in self._patched:
+                    found[key] = self._patched.pop(key)
+            else:
+                found[key] = value
+                if callable(value) and key not in self._patched:
+                    self._patched[key] = load(key)
+        return found
 
     def _gone(self, name: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
         """Give what is to go back to its default: the parent has it no longer, or never had it."""
@@ -130,17 +151,19 @@ def differing(name: str, wanted: Mapping[str, Any]) -> list[str]:
     facet: Any = get(name)
     keys = [key for key in wanted if not is_unset(wanted[key])]
     if hasattr(facet, "declared"):
-        from workerstate.fingerprint import fingerprint
-
-        now = facet.declared(keys)
-        return [
-            key
-            for key in keys
-            if fingerprint(now.get(key)).digest != fingerprint(wanted[key]).digest
-        ]
+        return [key for key in keys if not _holds(facet, key, wanted[key])]
     now = facet.capture().settings
     wrong = [key for key in keys if wanted[key] is not None and now.get(key, UNSET) != wanted[key]]
     return wrong + [key for key in wanted if key not in keys and name == "environ" and key in now]
+
+
+def _holds(facet: Any, key: str, value: object) -> bool:
+    """Tell whether a declared name has that value now."""
+    from workerstate.fingerprint import fingerprint
+    from workerstate.program import load
+
+    now = load(key) if facet.name == "modules" else facet.declared([key]).get(key)
+    return now is value or fingerprint(now).digest == fingerprint(value).digest
 
 
 def _imported(name: str) -> bool:

@@ -13,6 +13,7 @@ import sys
 from workerstate import portable, start_reports
 from workerstate.errors import FacetError, SpecError, WorkerstateError
 from workerstate.facets import BUILTIN, get
+from workerstate.values import UNSET
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def _declared(facet: Any, names: Iterable[str], lenient: bool) -> dict[str, Any]
     found: dict[str, Any] = {}
     for name in names:
         try:
-            found.update(facet.declared([name]))
+            found.update(_read(facet, name))
         except Exception as error:
             if not lenient:
                 raise SpecError(
@@ -116,6 +117,27 @@ def _declared(facet: Any, names: Iterable[str], lenient: bool) -> dict[str, Any]
                     "it must exist when tasks are submitted, and pickle"
                 ) from error
     return found
+
+
+def _read(facet: Any, name: str) -> dict[str, Any]:
+    """Give what a name stands for; UNSET for a function or class that stands under its own name.
+
+    By its name it would be what a worker has there, which may be the patch of an earlier task.
+    """
+    if name.endswith(":*") or facet.name != "modules":
+        read: dict[str, Any] = facet.declared([name])
+        return read
+    from workerstate.program import load, reference
+
+    value = load(name)
+    if callable(value) and reference(value) == name:
+        return {name: UNSET}
+    try:
+        read = facet.declared([name])
+    except FacetError:
+        portable.loads(portable.dumps(value))  # raises what the error should say
+        read = {name: value}
+    return read
 
 
 def _innermost(error: BaseException) -> str:
@@ -184,10 +206,8 @@ def dumps(settings: Settings) -> bytes:
 
 
 def _check(facet: str, key: str, value: object) -> None:
-    import pickle
-
     try:
-        pickle.dumps(value, 4)
+        portable.dumps(value)
     except Exception as error:
         raise SpecError(
             f"{facet}: {key}: a {type(value).__name__} can't be sent to a worker: {error}"

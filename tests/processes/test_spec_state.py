@@ -6,6 +6,7 @@ import logging
 import multiprocessing as mp
 import os
 from concurrent.futures import ProcessPoolExecutor
+from unittest import mock
 
 import pytest
 import spec_workers
@@ -91,6 +92,21 @@ def test_a_variable_that_the_parent_deleted_is_gone(start_method, monkeypatch):
         assert pool.submit(os.getenv, "SPEC_TEST_VARIABLE").result(30) == "here"
         monkeypatch.delenv("SPEC_TEST_VARIABLE")
         assert pool.submit(os.getenv, "SPEC_TEST_VARIABLE").result(30) is None
+
+
+def test_a_patch_holds_as_long_as_in_the_parent(start_method):
+    """A mock and a lambda in the place of functions are carried, and gone when they are gone."""
+    spec = WorkerSpec(carry=["spec_workers:number", "spec_workers:level"])
+    with Executor(1, spec=spec, start_method=start_method) as pool:
+        real = pool.submit(spec_workers.call_both).result(30)
+        with (
+            mock.patch.object(spec_workers, "number", return_value=42),
+            mock.patch("spec_workers.level", lambda: "fake"),
+        ):
+            patched = pool.submit(spec_workers.call_both).result(30)
+        after = pool.submit(spec_workers.call_both).result(30)
+    assert patched == (42, "fake")
+    assert after == real
 
 
 def test_workers_verify_what_they_applied(start_method):
