@@ -108,7 +108,10 @@ class Applied:
             else:
                 found[key] = value
                 if callable(value) and key not in self._patched:
-                    self._patched[key] = load(key)
+                    try:
+                        self._patched[key] = load(key)
+                    except AttributeError:  # the parent has made a name that modules don't have
+                        pass
         return found
 
     def _gone(self, name: str, wanted: Mapping[str, Any]) -> dict[str, Any]:

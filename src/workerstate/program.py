@@ -59,11 +59,19 @@ def live_globals(namespace: dict[str, Any]) -> dict[str, Any]:
     """
     if namespace.get("__name__") == "__mp_main__":
         for value in list(namespace.values()):
-            if type(value) is FunctionType:
-                own: dict[str, Any] = value.__globals__
-                if own is not namespace and own.get("__name__") == "__mp_main__":
-                    return own
+            for function in (value, *_methods(value)):
+                if type(function) is FunctionType:
+                    own: dict[str, Any] = function.__globals__
+                    if own is not namespace and own.get("__name__") == "__mp_main__":
+                        return own
     return namespace
+
+
+def _methods(value: object) -> Iterator[object]:
+    """Give the functions of a class, bare; nothing for what is no class."""
+    if issubclass(type(value), type):
+        for held in list(namespace_of(value).values()):
+            yield held.__func__ if type(held) in (staticmethod, classmethod) else held
 
 
 def program_names(module: str, namespace: dict[str, Any]) -> Iterator[tuple[str, Any]]:
