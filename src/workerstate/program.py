@@ -67,7 +67,7 @@ def live_globals(namespace: dict[str, Any]) -> dict[str, Any]:
     return namespace
 
 
-def _methods(value: object) -> Iterator[object]:
+def _methods(value: Any) -> Iterator[object]:
     """Give the functions of a class, bare; nothing for what is no class."""
     if issubclass(type(value), type):
         for held in list(namespace_of(value).values()):

@@ -1,12 +1,14 @@
 """Applies a declaration to the workers of a program that has none of its own (`run --carry`).
 
-The spec travels as an attribute of the process object, which every start method hands to its
-worker: pickled with it, or copied by the fork. It is applied before the pool's own initializer.
+What a worker is to start with travels as an attribute of the process object, which every start
+method hands to its worker: pickled with it, or copied by the fork. It is applied before the pool's
+own initializer.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 
 from workerstate.observe import hook
 
@@ -15,11 +17,15 @@ if TYPE_CHECKING:
     from typing import Any
 
     from workerstate.spec import WorkerSpec
+    from workerstate.workerside import Here
 
 VARIABLE = "WORKERSTATE_DECLARE"
 _ATTRIBUTE = "_workerstate_declared"
 
+_PATIENCE = 5.0  # seconds that slow handlers may take
+
 _made: dict[int, WorkerSpec] = {}  # by process: a forked one makes its own
+_started: list[Here] = []
 _pools: dict[int | None, int] = {}
 # In a worker: the root seed, and the number of its pool in the parent.
 seeding: tuple[int, int] | None = None
@@ -40,8 +46,7 @@ def attach(process: Any, pool: int | None) -> None:
     carry, seed, _ = os.environ.get(VARIABLE, "||").split("|")
     if not carry and not seed:
         return
-    import pickle
-
+    from workerstate import portable
     from workerstate.errors import SpecError
     from workerstate.spec import WorkerSpec
 
@@ -53,7 +58,7 @@ def attach(process: Any, pool: int | None) -> None:
             )
             _made[os.getpid()] = spec
         number = _pools.setdefault(pool, len(_pools))
-        process.__dict__[_ATTRIBUTE] = (pickle.dumps(spec), spec.seed, number)
+        process.__dict__[_ATTRIBUTE] = (portable.dumps(spec._fleet.orders()), spec.seed, number)
     except SpecError as error:
         hook.emit("undeclared", reason=str(error))
 
@@ -64,12 +69,32 @@ def start(process: Any) -> bool:
     sent = process.__dict__.pop(_ATTRIBUTE, None)
     if sent is None:
         return False
-    import pickle
+    from workerstate import portable
+    from workerstate.workerside import begin
 
     data, seed, number = sent
     seeding = None if seed is None else (seed, number)
-    pickle.loads(data)()
+    here = begin(*portable.loads(data))
+    if here.failure is None:
+        _started.append(here)
+    else:
+        hook.emit("undeclared", reason="{2}: {3}".format(*here.failure.args))
     return True
+
+
+def initialized() -> None:
+    """In the worker, after the pool's own initializer: the log handlers it added give way too."""
+    if _started:
+        from workerstate.starting import call_after
+
+        call_after(_started.pop(), lambda: None, ())
+
+
+def settle() -> None:
+    """In the parent, when a worker has ended: let the handlers write all that it has logged."""
+    hub: Any = sys.modules.get("workerstate.records.hub")
+    if hub is not None and os.getpid() in _made:
+        hub.shared().drain(_PATIENCE)
 
 
 def seed(work: object, part: object) -> None:

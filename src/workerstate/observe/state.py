@@ -10,7 +10,7 @@ import os
 
 from workerstate import fingerprint
 from workerstate.facets import BUILTIN
-from workerstate.observe import hook, live
+from workerstate.observe import declare, hook, live
 from workerstate.observe.look import look
 from workerstate.snapshot import compare_texts, take_snapshot, texts
 
@@ -82,6 +82,8 @@ def record_birth(*, untouched: bool = False) -> None:
     what its maker had just before, and only what a fork changes is read again. A fork server's
     worker is never that: it has the parent's directory, path and main module from its start.
     """
+    if declare.VARIABLE in os.environ:
+        declare.initialized()
     copied = untouched and inherited is not None and hook.how != "forkserver"
     if copied and _written is not None and look() == _look:
         _record("born", {**_written, **read(_BY_FORK)})

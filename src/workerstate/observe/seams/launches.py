@@ -143,3 +143,5 @@ def _hidden_by(environ: Any, what: str) -> str | None:
 
 def _exited(popen: Any, status: int) -> None:
     hook.emit("childexit", pid=getattr(popen, "pid", None), code=status)
+    if declare.VARIABLE in os.environ:
+        declare.settle()
