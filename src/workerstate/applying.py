@@ -140,6 +140,7 @@ def order(settings: Settings) -> list[str]:
     from workerstate.facets import BUILTIN
 
     late = [name for name in BUILTIN if name in settings and name not in EARLY]
+    late += [name for name in settings if ":" in name]  # of third parties
     return [*(name for name in EARLY if name in settings), *late, *(_extra(settings))]
 
 

@@ -13,6 +13,7 @@ import sys
 from workerstate import portable, start_reports
 from workerstate.errors import FacetError, SpecError, WorkerstateError
 from workerstate.facets import BUILTIN, get
+from workerstate.facets.plugins import references
 from workerstate.values import UNSET
 
 TYPE_CHECKING = False
@@ -42,7 +43,16 @@ class Carried:
         stdio: so does what is printed.
     """
 
-    __slots__ = ("everything", "facets", "last", "libraries", "named", "records", "stdio")
+    __slots__ = (
+        "_facets",
+        "_words",
+        "everything",
+        "last",
+        "libraries",
+        "named",
+        "records",
+        "stdio",
+    )
 
     def __init__(self, carry: Iterable[str]) -> None:
         words = list(carry)
@@ -50,12 +60,30 @@ class Carried:
         self.named = [word for word in words if ":" in word]
         self.stdio = "stdio" in words
         self.libraries = [word for word in words if word in RECORDS[1:]]
-        known = [word for word in words if word in BUILTIN]
-        if self.everything:
-            known = [name for name in BUILTIN if name not in SHOWN_ONLY]
-        self.facets = known
+        self._words = words
+        self._facets: list[str] | None = None
         self.last: Any = None  # what was carried last, and its pickle
-        self.records = bool(self.libraries) or "logging" in known
+        self.records = bool(self.libraries) or "logging" in words or self.everything
+
+    @property
+    def facets(self) -> list[str]:
+        """The facets by name, those of third parties by ``module:attribute``; asked in the parent.
+
+        Raises:
+            FacetError: the facets of third parties can't be told apart.
+        """
+        if self._facets is None:
+            known = [word for word in self._words if word in BUILTIN]
+            plugins = references() if self.everything or self._has_others() else {}
+            if self.everything:
+                known = [name for name in BUILTIN if name not in SHOWN_ONLY]
+            wanted = plugins if self.everything else self._words
+            self._facets = known + [plugins[word] for word in wanted if word in plugins]
+        return self._facets
+
+    def _has_others(self) -> bool:
+        ours = (*BUILTIN, *RECORDS, "stdio", "all")
+        return any(":" not in word and word not in ours for word in self._words)
 
 
 def capture(carried: Carried) -> Settings:
@@ -80,6 +108,8 @@ def capture(carried: Carried) -> Settings:
             found[name] = dict(facet.capture().settings)
         except FacetError as error:
             raise SpecError(f"carry={name!r}: {error}") from error
+        except Exception as error:  # of a third party's facet
+            raise SpecError(f"carry={name!r}: {facet.fail('capture', error)}") from error
     if "contextvars" in carried.facets and get("contextvars").present():
         facet = get("contextvars")
         found["contextvars"] = _declared(facet, facet.capture().observed, carried.everything)

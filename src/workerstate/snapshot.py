@@ -50,14 +50,14 @@ def apply_settings(settings: Mapping[str, Mapping[str, Any]]) -> None:
         UnknownFacetError: no facet has that name; nothing was changed.
         FacetError: a facet refused; those before it are applied.
     """
-    facets = resolve(settings)
-    names = [*BUILTIN, *settings]
-    facets.sort(
-        key=lambda facet: (facet.phase != "exec", not facet.imports, names.index(facet.name))
+    names = [*BUILTIN, *(name for name in settings if name not in BUILTIN)]
+    facets = sorted(
+        ((get(name), name) for name in settings),
+        key=lambda each: (each[0].phase != "exec", not each[0].imports, names.index(each[1])),
     )
-    for facet in facets:
+    for facet, name in facets:
         try:
-            facet.apply(settings[facet.name])
+            facet.apply(settings[name])
         except FacetError:
             raise
         except Exception as error:

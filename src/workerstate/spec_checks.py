@@ -5,11 +5,15 @@ from __future__ import annotations
 from workerstate.carrying import RECORDS, SHOWN_ONLY
 from workerstate.errors import SpecError, nearest
 from workerstate.facets import BUILTIN, get
+from workerstate.facets.plugins import references
+from workerstate.resources import Resource
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
+
+    from workerstate.spec import WorkerSpec
 
 POLICIES = ("ignore", "warn", "error", "reset", "retire")
 _TOO_LATE = ("PYTHONHASHSEED", "PYTHONOPTIMIZE", "PYTHONUTF8", "PYTHONDEVMODE", "PYTHONUNBUFFERED")
@@ -26,6 +30,8 @@ def carry_names(carry: object) -> tuple[str, ...]:
     """
     words = [carry] if isinstance(carry, str) else list(carry or ())  # type: ignore[call-overload]
     known = [*BUILTIN, *RECORDS[1:], "stdio", "all"]
+    if any(isinstance(word, str) and ":" not in word and word not in known for word in words):
+        known += references()
     for word in words:
         if not isinstance(word, str):
             raise SpecError(f"carry= takes names, not {word!r}")
@@ -130,6 +136,55 @@ def options(what: str, given: Iterable[str], known: Iterable[str]) -> None:
     for name in given:
         if name not in known:
             raise SpecError(f"{what} has no option {name!r}{_hint(name, known)}")
+
+
+def seed_number(seed: object) -> object:
+    """Give the seed if it is one, or raise SpecError."""
+    if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool) or seed < 0):
+        raise SpecError(f"seed={seed!r}: a whole number from 0 on, or None")
+    return seed
+
+
+def on_full_word(on_full: object) -> object:
+    """Give what to do when the parent doesn't keep up, or raise SpecError."""
+    if on_full not in ("block", "drop"):
+        raise SpecError(f"on_full={on_full!r}: 'block' or 'drop'")
+    return on_full
+
+
+def resources_given(given: Mapping[str, Any]) -> dict[str, Resource]:
+    """Give each resource with its functions, or raise SpecError."""
+    found = {}
+    for name, value in given.items():
+        resource = value if isinstance(value, Resource) else Resource(value)
+        if not callable(resource.open):
+            raise SpecError(f"resources={{{name!r}: ...}}: a Resource or a function, not {value!r}")
+        sendable(f"resources={{{name!r}: ...}}", resource.open)
+        sendable(f"resources={{{name!r}: ...}}, close", resource.close)
+        found[name] = resource
+    return found
+
+
+def identity(spec: WorkerSpec) -> str:
+    """Give a text that is equal for equal declarations; a function counts with its code."""
+    import pickle
+
+    from workerstate.carrying import fingerprint as name_of
+    from workerstate.fingerprint import fingerprint
+
+    for name in ("initializer", "teardown"):
+        value = spec.__dict__[name]
+        if value is not None and not callable(value):
+            raise SpecError(f"{name}={value!r}: a function without arguments, or None")
+        sendable(f"{name}=", value)
+    for facet, values in spec.given.items():
+        for key, value in values.items():
+            sendable(f"set: {facet}: {key}", value)
+    said = fingerprint(
+        [sorted(spec.given.items()), *(spec.__dict__[each] for each in spec._fields)]
+    )
+    data = pickle.dumps([spec.__dict__[name] for name in spec._fields], 4) if said.partial else b""
+    return name_of(data + str(said.digest).encode())
 
 
 def _hint(word: str, known: Iterable[str]) -> str:

@@ -127,18 +127,34 @@ _loaded: dict[str, Facet] = {}
 
 
 def get(name: str) -> Facet:
-    """Give the facet of that name.
+    """Give the facet of that name; a third party's goes by ``module:attribute``.
 
     Raises:
         UnknownFacetError: no facet has that name.
+        FacetError: a third party's can't be imported, or is no facet.
     """
     facet = _loaded.get(name)
     if facet is None:
-        if name not in BUILTIN:
+        if name in BUILTIN:
+            module = __import__(f"workerstate.facets.{name}", fromlist=["facet"])
+            facet = module.facet
+        elif ":" in name:
+            facet = _import(name)
+        else:
             raise UnknownFacetError(name, list(BUILTIN))
-        module = __import__(f"workerstate.facets.{name}", fromlist=["facet"])
-        facet = _loaded[name] = module.facet
+        _loaded[name] = facet
     return facet
+
+
+def _import(name: str) -> Facet:
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(__import__(module, fromlist=[attribute]), attribute)
+    except Exception as error:
+        raise FacetError(name, "import", f"{type(error).__name__}: {error}") from error
+    if not isinstance(found, Facet):
+        raise FacetError(name, "import", f"is a {type(found).__name__}, not a Facet")
+    return found
 
 
 def resolve(names: Iterable[str] | None = None) -> list[Facet]:
