@@ -171,7 +171,8 @@ def _generator(value: Any) -> list[Any] | None:
     module = getattr(kind, "__module__", "")
     if kind.__name__ == "Random" and module == "random":
         state = value.getstate()[1]
-        return ["random generator", digest(state[:-1]), state[-1]]
+        # The hash of whole numbers is the same in every process.
+        return ["random generator", hash(state[:-1]), state[-1]]
     if module.startswith("numpy.random"):
         if kind.__name__ == "RandomState":
             # Reading it must not bring the lazily made state of newer versions into being.
