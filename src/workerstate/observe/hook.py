@@ -124,12 +124,17 @@ def write(line: str) -> None:
 
 
 def append(text: str) -> None:
-    """Append whole lines; what can't be written is counted."""
+    """Append whole lines; what can't be written is counted, and told when it can be again."""
     global lost
+    if lost:
+        # On a full disk half a line may have been written.
+        text = f'\n{{"ev":"lost","lost":{lost}}}\n{text}'
+    data = text.encode()
     try:
-        os_write(_file, text.encode())
+        whole = os_write(_file, data) == len(data)
     except OSError:
-        lost += 1
+        whole = False
+    lost = 0 if whole else lost + 1
 
 
 def emit(event: str, **fields: object) -> None:
@@ -148,7 +153,7 @@ def fault(where: str, error: BaseException) -> None:
 
 def _open(path: str) -> None:
     """Open the journal at a high number, clear of programs that close the low ones."""
-    global _file, _identity, lost
+    global _file, _identity
     try:
         number = os_open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         state = os_fstat(number)
@@ -166,7 +171,6 @@ def _open(path: str) -> None:
     except (OSError, ValueError):
         _file = -1
         _identity = None
-        lost += 1
 
 
 def journal() -> str:

@@ -78,6 +78,6 @@ def _damaged(seen: View, rows: Counter[str]) -> None:
     for process in seen.recording.processes:
         if process.torn:
             rows["a journal with a line that is cut (killed while writing, or the disk full)"] += 1
-        lost = max((event.get("lost", 0) for event in process.others), default=0)
+        lost = sum(event["lost"] for event in process.others if event["ev"] == "lost")
         if lost:
             rows["lines that could not be written (the recording's disk is full?)"] += lost

@@ -156,7 +156,7 @@ def _read_journal(path: Path) -> Process | None:
     lines = path.read_bytes().split(b"\n")
     torn = 1 if lines[-1] else 0
     process: Process | None = None
-    for line in lines[:-1]:
+    for line in filter(None, lines[:-1]):
         try:
             event = json.loads(line)
             if process is None:

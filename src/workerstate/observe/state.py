@@ -106,6 +106,10 @@ def changes(names: Iterable[str] | None = None) -> list[Difference]:
     before = _written or {}
     now = read(names or [name for name in BUILTIN if name not in _AT_BIRTH_ONLY])
     _written = now
+    late = {name: row for name, row in now.items() if name not in before}
+    if late:
+        # A library that a task brought in: what it has now is what it begins with here.
+        hook.emit("late", facets=late)
     return compare_texts(before, now)
 
 
