@@ -7,6 +7,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from workerstate.asking import resource, rng, stdlib_rng, worker
     from workerstate.errors import (
         BackendUnavailableError,
         FacetError,
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from workerstate.spec import WorkerSpec
     from workerstate.start_reports import StartReport
     from workerstate.values import Captured, Difference, Finding, Snapshot
-    from workerstate.workerside import Worker, resource, rng, stdlib_rng, worker
+    from workerstate.workerside import Worker
 
 __version__ = "0.1.0"
 
@@ -42,11 +43,11 @@ _HOME = {
     "WorkerStartError": "errors",
     "WorkerstateError": "errors",
     "compare": "snapshot",
-    "resource": "workerside",
-    "rng": "workerside",
-    "stdlib_rng": "workerside",
+    "resource": "asking",
+    "rng": "asking",
+    "stdlib_rng": "asking",
     "take_snapshot": "snapshot",
-    "worker": "workerside",
+    "worker": "asking",
 }
 
 __all__ = [

@@ -23,48 +23,24 @@ if TYPE_CHECKING:
 
 PROCESSES = ("fork", "spawn", "forkserver", "loky")
 START_METHODS = (*PROCESSES, "thread", "inline")
+_BACKENDS = {"loky": "loky", "thread": "threads", "inline": "inline"}
 _TO_COME = "the template engine is not there yet"
 
 
-class Executor(BaseExecutor):
-    """Runs tasks in workers that start as ``spec`` declares; a ``concurrent.futures.Executor``.
-
-    Tasks, results, log records, random numbers and failures are the same for each start method.
-    ``thread`` and ``inline`` run tasks in this process: what belongs to a whole process is then the
-    parent's own, what ``spec.set`` gives of it is put back at the end, and the global generators
-    (``random``, ``numpy.random``) can't be a thread's own, so only ``workerstate.rng()`` is seeded
-    under ``thread``.
+class Declared(BaseExecutor):
+    """Any executor, with tasks that bring what ``spec`` declares.
 
     Args:
-        max_workers: how many workers; as many as the processor has cores if not given.
-        spec: what they start with.
-        start_method: ``fork``, ``spawn``, ``forkserver``, ``loky``, ``thread`` or ``inline``;
-            multiprocessing's default if not given.
-
-    Raises:
-        SpecError: no such start method, or number of workers.
-        BackendUnavailableError: loky is not installed.
+        spec: what its workers start with; one that has not when its first task comes does so then.
+        pool: the executor, whose own workers may have been there before.
+        fleet: what the parent knows of them.
     """
 
-    def __init__(
-        self,
-        max_workers: int | None = None,
-        *,
-        spec: WorkerSpec | None = None,
-        start_method: str | None = None,
-        clean: str = "never",
-    ) -> None:
-        self.start_method = _check_method(start_method, clean)
-        self.max_workers = _check_size(max_workers, self.start_method)
-        self.spec = spec if spec is not None else WorkerSpec()
-        self._fleet = Fleet(self.spec, backend=self._backend(), size=self.max_workers)
-        self._pool = _make_pool(self.start_method, self.max_workers, Initializer(self._fleet))
+    def __init__(self, spec: WorkerSpec, pool: Any, fleet: Fleet) -> None:
+        self.spec = spec
+        self._pool = pool
+        self._fleet = fleet
         self._closed = False
-
-    def _backend(self) -> str:
-        return {"loky": "loky", "thread": "threads", "inline": "inline"}.get(
-            self.start_method, "futures"
-        )
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         """Run ``fn(*args, **kwargs)`` in a worker that has the parent's carried state of now.
@@ -111,13 +87,13 @@ class Executor(BaseExecutor):
         if self._closed and not wait:
             return
         self._closed = True
-        if self.start_method == "loky":
-            self._pool.shutdown(wait=wait, kill_workers=cancel_futures)
-        else:
-            self._pool.shutdown(wait=wait, cancel_futures=cancel_futures)
+        self._shut(wait, cancel_futures)
         if wait:
             self._fleet.drain()
             self._fleet.close()
+
+    def _shut(self, wait: bool, cancel: bool) -> None:
+        self._pool.shutdown(wait=wait, **({"cancel_futures": True} if cancel else {}))
 
     def _submit(self, *task: Any) -> Future[Any]:
         if self._closed:
@@ -129,6 +105,49 @@ class Executor(BaseExecutor):
             if failure is None:
                 raise
             raise failure from error
+
+
+class Executor(Declared):
+    """Runs tasks in workers that start as ``spec`` declares; a ``concurrent.futures.Executor``.
+
+    Tasks, results, log records, random numbers and failures are the same for each start method.
+    ``thread`` and ``inline`` run tasks in this process: what belongs to a whole process is then the
+    parent's own, what ``spec.set`` gives of it is put back at the end, and the global generators
+    (``random``, ``numpy.random``) can't be a thread's own, so only ``workerstate.rng()`` is seeded
+    under ``thread``.
+
+    Args:
+        max_workers: how many workers; as many as the processor has cores if not given.
+        spec: what they start with.
+        start_method: ``fork``, ``spawn``, ``forkserver``, ``loky``, ``thread`` or ``inline``;
+            multiprocessing's default if not given.
+
+    Raises:
+        SpecError: no such start method, or number of workers.
+        BackendUnavailableError: loky is not installed.
+    """
+
+    def __init__(
+        self,
+        max_workers: int | None = None,
+        *,
+        spec: WorkerSpec | None = None,
+        start_method: str | None = None,
+        clean: str = "never",
+    ) -> None:
+        self.start_method = _check_method(start_method, clean)
+        self.max_workers = _check_size(max_workers, self.start_method)
+        spec = spec if spec is not None else WorkerSpec()
+        backend = _BACKENDS.get(self.start_method, "futures")
+        fleet = Fleet(spec, backend=backend, size=self.max_workers)
+        pool = _make_pool(self.start_method, self.max_workers, Initializer(fleet))
+        super().__init__(spec, pool, fleet)
+
+    def _shut(self, wait: bool, cancel: bool) -> None:
+        if self.start_method == "loky":
+            self._pool.shutdown(wait=wait, kill_workers=cancel)
+        else:
+            super()._shut(wait, cancel)
 
 
 class TaskFuture(Future):  # type: ignore[type-arg]

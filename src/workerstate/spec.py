@@ -9,7 +9,6 @@ import weakref
 
 from workerstate import workerside
 from workerstate.errors import SpecError
-from workerstate.resources import Resource
 from workerstate.values import Value
 
 TYPE_CHECKING = False
@@ -22,7 +21,9 @@ if TYPE_CHECKING:
 
     from workerstate.backends.multiprocessing import Context
     from workerstate.carrying import Carried
+    from workerstate.executor import Declared
     from workerstate.fleet import Fleet
+    from workerstate.resources import Resource
     from workerstate.seeds import Key
     from workerstate.start_reports import StartReport
     from workerstate.workerside import Bound
@@ -96,17 +97,17 @@ class WorkerSpec(Value):
         fields = {
             "carry": spec_checks.carry_names(carry),
             "set": dict(set or {}),
-            "seed": _check_seed(seed),
+            "seed": spec_checks.seed_number(seed),
             "preload": (preload,) if isinstance(preload, str) else tuple(preload),
-            "resources": _check_resources(resources or {}),
+            "resources": spec_checks.resources_given(resources or {}),
             "initializer": initializer,
             "teardown": teardown,
             "drift": spec_checks.drift_policy(drift),
-            "on_full": _check_on_full(on_full),
+            "on_full": spec_checks.on_full_word(on_full),
         }
         self.__dict__.update(fields)
         self.__dict__["given"] = spec_checks.given_settings(set)
-        self.__dict__["identity"] = _identity(self)
+        self.__dict__["identity"] = spec_checks.identity(self)
         self.__dict__["_calls"] = itertools.count()
         if not _in_worker():
             self._check_now()
@@ -216,6 +217,24 @@ class WorkerSpec(Value):
         """Give what ``torch.utils.data.DataLoader`` takes."""
         return {"worker_init_fn": self}
 
+    def dask(self) -> Any:
+        """Give a plugin for ``client.register_plugin``; ``over`` binds the tasks."""
+        from workerstate.backends.dask import plugin
+
+        return plugin(self)
+
+    def over(self, executor: Any) -> Declared:
+        """Give an executor that runs its tasks on another one's workers, as declared.
+
+        For any ``concurrent.futures`` executor: dask's (``client.get_executor()``), mpi4py's, one
+        that is there already. Workers need not be on this machine. It starts no worker itself;
+        shutting it down shuts the other one down.
+        """
+        from workerstate.executor import Declared
+        from workerstate.fleet import Fleet
+
+        return Declared(self, executor, Fleet(self, own=False, remote=True))
+
     def starts(self) -> list[StartReport]:
         """Give what workers told about their start that have this spec by initializer or bind."""
         return self._fleet.reports()
@@ -265,54 +284,6 @@ def _revive(fields: dict[str, Any], born: Any) -> WorkerSpec:
     spec.__dict__["_calls"] = itertools.count()
     spec.__dict__["_born"] = born
     return spec
-
-
-def _check_seed(seed: object) -> object:
-    if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool) or seed < 0):
-        raise SpecError(f"seed={seed!r}: a whole number from 0 on, or None")
-    return seed
-
-
-def _check_on_full(on_full: object) -> object:
-    if on_full not in ("block", "drop"):
-        raise SpecError(f"on_full={on_full!r}: 'block' or 'drop'")
-    return on_full
-
-
-def _check_resources(given: Mapping[str, Any]) -> dict[str, Resource]:
-    from workerstate.spec_checks import sendable
-
-    found = {}
-    for name, value in given.items():
-        resource = value if isinstance(value, Resource) else Resource(value)
-        if not callable(resource.open):
-            raise SpecError(f"resources={{{name!r}: ...}}: a Resource or a function, not {value!r}")
-        sendable(f"resources={{{name!r}: ...}}", resource.open)
-        sendable(f"resources={{{name!r}: ...}}, close", resource.close)
-        found[name] = resource
-    return found
-
-
-def _identity(spec: WorkerSpec) -> str:
-    """Give a text that is equal for equal declarations; a function counts with its code."""
-    import pickle
-
-    from workerstate import carrying, spec_checks
-    from workerstate.fingerprint import fingerprint
-
-    for name in ("initializer", "teardown"):
-        value = spec.__dict__[name]
-        if value is not None and not callable(value):
-            raise SpecError(f"{name}={value!r}: a function without arguments, or None")
-        spec_checks.sendable(f"{name}=", value)
-    for facet, values in spec.given.items():
-        for key, value in values.items():
-            spec_checks.sendable(f"set: {facet}: {key}", value)
-    said = fingerprint(
-        [sorted(spec.given.items()), *(spec.__dict__[each] for each in spec._fields)]
-    )
-    data = pickle.dumps([spec.__dict__[name] for name in spec._fields], 4) if said.partial else b""
-    return carrying.fingerprint(data + str(said.digest).encode())
 
 
 def _in_worker() -> bool:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from _thread import get_ident
 
 from workerstate import portable, start_reports, workerside
 from workerstate.applying import EARLY, fetch, in_thread, order
 from workerstate.errors import FacetError, WorkerStartError
 from workerstate.resources import close_at_exit
-from workerstate.start_reports import ENDED, FAILED, STARTED, STARTING, STOPPED, StartReport
+from workerstate.start_reports import ENDED, FAILED, STARTED
+from workerstate.steps import Steps, catch_sigterm, restore_sigterm
 from workerstate.workerside import Birth, Here, Stamp, Worker
 
 TYPE_CHECKING = False
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-MOST_ATTEMPTS = 3  # workers in a row that die while starting; the next one refuses
 _BACKENDS = {
     "multiprocessing": "multiprocessing",
     "concurrent": "futures",
@@ -44,9 +43,9 @@ def start(birth: Birth, settings: bytes | None, fingerprint: str, wanted: int | 
     if os.path.isdir(birth.folder):
         number = start_reports.claim_number(place, birth.size, wanted)
     here = Here(birth, Worker(number, method, backend, birth.parent), False)
-    steps = _Steps(here, place)
+    steps = Steps(here, place)
     token = workerside._here.set(here)
-    previous = _catch_sigterm(steps)
+    previous = catch_sigterm(steps)
     try:
         steps.check_predecessors()
         _take_settings(here, steps, settings, fingerprint)
@@ -57,21 +56,20 @@ def start(birth: Birth, settings: bytes | None, fingerprint: str, wanted: int | 
         steps.tell(FAILED)
         here.close()
     finally:
-        _restore_sigterm(previous)
+        restore_sigterm(previous)
         workerside._here.reset(token)
-    here.thread = get_ident()
     close_at_exit(lambda: _end(here, steps))
     return here
 
 
-def _end(here: Here, steps: _Steps) -> None:
+def _end(here: Here, steps: Steps) -> None:
     if here.pid == os.getpid():
         here.close()
         if here.failure is None:
             steps.tell(ENDED)
 
 
-def _take_settings(here: Here, steps: _Steps, settings: bytes | None, fingerprint: str) -> None:
+def _take_settings(here: Here, steps: Steps, settings: bytes | None, fingerprint: str) -> None:
     steps.next("the settings of the parent")
     wanted = _settings(here.birth, settings, fingerprint)
     for name in EARLY:
@@ -93,6 +91,7 @@ def _take_settings(here: Here, steps: _Steps, settings: bytes | None, fingerprin
     here.applied.settings = wanted
     here.fingerprint = fingerprint
     workerside._worn[0] = here
+    workerside._fitted.set((here.birth.fleet, fingerprint, get_ident()))
 
 
 def _settings(birth: Birth, settings: bytes | None, fingerprint: str) -> Any:
@@ -101,7 +100,7 @@ def _settings(birth: Birth, settings: bytes | None, fingerprint: str) -> Any:
     return fetch(birth.folder, fingerprint) if fingerprint else {}
 
 
-def _open(here: Here, steps: _Steps) -> None:
+def _open(here: Here, steps: Steps) -> None:
     birth = here.birth
     if birth.seed is not None:
         from workerstate.seeds import Stream, seed_globals
@@ -165,9 +164,9 @@ def catch_up(here: Here, stamp: Stamp) -> None:
         here.applied.settings = wanted
         here.fingerprint = stamp.fingerprint
         workerside._worn[0] = here
-    elif here.thread != get_ident():
+    else:
         here.applied.apply(here.applied.settings, in_thread())
-    here.thread = get_ident()
+    workerside._fitted.set((stamp.fleet, stamp.fingerprint, get_ident()))
     here.applied.apply_waiting()
     if here.birth.level is not None and "loguru" in sys.modules and _bridged[0] != os.getpid():
         _bridged[0] = os.getpid()
@@ -243,8 +242,20 @@ def _changed(here: Here, stamp: Stamp) -> bool:
     return here.who.start_method == "inline" or here.fingerprint != stamp.fingerprint
 
 
+def in_interpreter() -> bool:
+    """Tell whether this is a subinterpreter (``InterpreterPoolExecutor``), from 3.13 on."""
+    try:
+        import _interpreters  # type: ignore[import-not-found,unused-ignore]
+    except ImportError:
+        return False
+    current = _interpreters.get_current()
+    return bool(current[0] if isinstance(current, tuple) else current)
+
+
 def _how(birth: Birth) -> tuple[str, str]:
     """Give the start method and whose pool this process belongs to."""
+    if in_interpreter():
+        return "interpreter", birth.backend or "futures"
     process: Any = sys.modules.get("multiprocessing.process")
     current = process.current_process() if process else None
     target = getattr(current, "_target", None)
@@ -270,88 +281,3 @@ def _failure(here: Here, step: str, error: BaseException) -> WorkerStartError:
         pickled = None
     reason = str(error) if isinstance(error, FacetError) else f"{type(error).__name__}: {error}"
     return WorkerStartError(here.who.number, os.getpid(), step, reason, text, pickled)
-
-
-class _Steps:
-    """What the parent is told about the start of this worker."""
-
-    def __init__(self, here: Here, place: str) -> None:
-        self.here = here
-        self.place = place
-        self.step = ""
-        self.began = time.time()
-        self.attempt = 1
-        self.ordinal = 0
-        self._silent = not os.path.isdir(place)
-
-    def check_predecessors(self) -> None:
-        """Look how the last worker of this number ended; refuse where start after start was fatal.
-
-        It held the number's lock until it ended, so what it told last is final.
-        """
-        last = None if self._silent else start_reports.read(self.place, self.here.who.number)
-        if last is None:
-            return
-        self.ordinal = last.ordinal + 1
-        if last.state == STARTING:
-            self.attempt = last.attempt + 1
-            if last.attempt >= MOST_ATTEMPTS:
-                self.step = last.step
-                raise ChildProcessError(
-                    f"the last {last.attempt} workers with this number died at this step "
-                    f"(the last one was pid {last.pid})"
-                )
-
-    def next(self, step: str) -> None:
-        """Say what comes next; only what can end the process is worth a line of its own."""
-        self.step = step
-        self.tell(STARTING)
-
-    def tell(self, state: str) -> None:
-        """Tell the parent; that it has gone meanwhile is not this worker's failure."""
-        if self._silent:
-            return
-        here = self.here
-        report = StartReport(
-            here.who.number,
-            os.getpid(),
-            here.who.start_method,
-            state,
-            self.step if state not in (STARTED, ENDED) else "",
-            self.began,
-            time.time() - self.began,
-            dict(here.applied.verified),
-            tuple(here.applied.notes),
-            here.failure,
-            self.attempt,
-            self.ordinal,
-        )
-        try:
-            start_reports.write(self.place, report)
-        except OSError:
-            self._silent = True
-
-
-def _catch_sigterm(steps: _Steps) -> Any:
-    """Tell a worker that the pool ends while it starts from one that its start kills."""
-    import signal
-
-    def stop(number: int, frame: object) -> None:
-        steps.tell(STOPPED)
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
-
-    try:
-        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-            signal.signal(signal.SIGTERM, stop)
-            return stop
-    except ValueError:  # not in the main thread
-        pass
-    return None
-
-
-def _restore_sigterm(handler: Any) -> None:
-    import signal
-
-    if handler is not None and signal.getsignal(signal.SIGTERM) is handler:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)

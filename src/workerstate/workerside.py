@@ -12,16 +12,12 @@ import sys
 from _contextvars import ContextVar
 from _thread import RLock, get_ident
 
-from workerstate.errors import NoTaskError
 from workerstate.values import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from random import Random
     from typing import Any, NamedTuple
-
-    from numpy.random import Generator
 
     from workerstate.applying import Applied
     from workerstate.errors import WorkerStartError
@@ -126,7 +122,6 @@ class Here:
         "opened",
         "pid",
         "stream",
-        "thread",
         "who",
     )
 
@@ -138,7 +133,6 @@ class Here:
         self.who = who
         self.in_process = in_process
         self.pid = os.getpid()
-        self.thread = 0
         self.fingerprint = ""
         self.failure: WorkerStartError | None = None
         self.applied: Applied = Applied(birth.explicit, who.start_method)
@@ -160,6 +154,9 @@ _worn: list[Here | None] = [None]  # whose settings this process has: a pool may
 _locks: dict[int, Any] = {}  # by process id: a fork may catch the parent's held
 _here: ContextVar[Here] = ContextVar("workerstate worker")
 _stream: ContextVar[Stream] = ContextVar("workerstate task")
+# What this context, and this thread, was made to match last. A new thread has neither, and dask
+# runs each task in a context of its own.
+_fitted: ContextVar[tuple[str, str, int]] = ContextVar("workerstate settings")
 
 
 def begin(
@@ -258,15 +255,15 @@ def run(stamp: Stamp, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
 
         return starting.run_in_process(here, stamp, fn, args, kwargs)
     if (
-        here.fingerprint != stamp.fingerprint
+        _fitted.get(None) != (stamp.fleet, stamp.fingerprint, get_ident())
         or _worn[0] is not here
-        or here.thread != get_ident()
         or here.applied.waiting
         or here.birth.level is not None
     ):
         from workerstate import starting
 
-        starting.catch_up(here, stamp)
+        with _locks.setdefault(os.getpid(), RLock()):
+            starting.catch_up(here, stamp)
     token = _here.set(here)
     try:
         if stamp.seed is None:
@@ -299,71 +296,3 @@ def stream_of(stamp: Stamp, args: Any, kwargs: Any) -> Stream:
         key = fingerprint((args, kwargs)).digest
     assert stamp.seed is not None
     return Stream(stamp.seed, stamp.call, key)
-
-
-def worker() -> Worker:
-    """Say who this worker is.
-
-    Raises:
-        NoTaskError: this is no worker of a spec.
-    """
-    return _current("worker()").who
-
-
-def resource(name: str) -> Any:
-    """Give what this worker opened under that name when it started (``WorkerSpec.resources``).
-
-    Raises:
-        NoTaskError: this is no worker of a spec, or the spec has no such resource.
-    """
-    return _current(f"resource({name!r})").opened.get(name)
-
-
-def rng() -> Generator:
-    """Give the running task's own numpy generator, which depends on the seed and the task alone.
-
-    The same for every start method, number of workers, chunking, order and retry; under ``thread``
-    too, where the global generators can't be a task's own.
-
-    Raises:
-        NoTaskError: no task is running here, or its spec has no seed.
-        ImportError: numpy is not installed.
-    """
-    return _current_stream("rng()").rng()
-
-
-def stdlib_rng() -> Random:
-    """Give the running task's own ``random.Random`` (see ``rng``); needs no numpy.
-
-    Raises:
-        NoTaskError: no task is running here, or its spec has no seed.
-    """
-    return _current_stream("stdlib_rng()").stdlib_rng()
-
-
-def _current(asked: str) -> Here:
-    here = _here.get(None)
-    if here is None:
-        mine = [each for each in _heres.values() if each.pid == os.getpid()]
-        if len(mine) != 1:
-            raise NoTaskError(
-                f"workerstate.{asked}: this is no worker of a spec; pass initializer=spec to the "
-                "pool, or run the task through spec.bind or workerstate.Executor"
-            )
-        here = mine[0]
-    return here
-
-
-def _current_stream(asked: str) -> Stream:
-    stream = _stream.get(None)
-    if stream is None:
-        here = _here.get(None) or next(
-            (each for each in _heres.values() if each.pid == os.getpid()), None
-        )
-        stream = here.stream if here is not None else None
-    if stream is None:
-        raise NoTaskError(
-            f"workerstate.{asked}: no task of a spec with a seed is running here; "
-            "give WorkerSpec(seed=...) and run the task through spec.bind or workerstate.Executor"
-        )
-    return stream

@@ -101,7 +101,7 @@ def test_a_patch_holds_as_long_as_in_the_parent(start_method):
         real = pool.submit(spec_workers.call_both).result(30)
         with (
             mock.patch.object(spec_workers, "number", return_value=42),
-            mock.patch("spec_workers.level", lambda: "fake"),
+            mock.patch("spec_workers.level", lambda: "fake"),  # noqa: PT008  # the point of it
         ):
             patched = pool.submit(spec_workers.call_both).result(30)
         after = pool.submit(spec_workers.call_both).result(30)
