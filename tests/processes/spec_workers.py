@@ -80,3 +80,22 @@ def touch_at_end():
 
 def call_both():
     return number(), level()
+
+
+def fail_at(item, where):
+    if item == where:
+        raise KeyError(item)
+    time.sleep(0.01)
+    return ("aborted", item)
+
+
+def a_name():
+    return "a name"
+
+
+def named(_item=None):
+    return workerstate.resource("name")
+
+
+def score_by_name(*_):
+    return float(named() == "a name")
