@@ -110,6 +110,73 @@ def test_a_failing_initializer_of_the_pools_own_is_told(start_method):
         pool.apply_async(os.getpid).get(30)
 
 
+POOLS = {
+    "Pool": lambda context, spec: context.Pool(2, initializer=spec),
+    "ProcessPoolExecutor": lambda context, spec: ProcessPoolExecutor(2, context, spec),
+    "pebble": lambda context, spec: _library("pebble").ProcessPool(
+        2, initializer=spec, context=context
+    ),
+}
+
+
+def _library(name):
+    return pytest.importorskip(name)
+
+
+@pytest.mark.parametrize("kind", POOLS)
+def test_a_task_that_is_not_bound_is_refused_too(start_method, kind, tmp_path):
+    """A bare initializer that fails answers each task with its error; none is run."""
+    spec = WorkerSpec(initializer=_missing)
+    mark = str(tmp_path / "ran")
+    with POOLS[kind](mp.get_context(start_method), spec) as pool:
+        for _ in range(3):
+            with pytest.raises(WorkerStartError, match=r"en\.bin"):
+                _submit(pool, spec_workers.touch, mark)
+    assert not os.path.exists(mark)
+
+
+def test_loky_refuses_what_is_not_bound_too(tmp_path):
+    """So do loky's workers, which would else be said to lack memory."""
+    loky = pytest.importorskip("loky")
+    spec = WorkerSpec(initializer=_missing)
+    mark = str(tmp_path / "ran")
+    with loky.ProcessPoolExecutor(1, initializer=spec) as pool:
+        for _ in range(2):
+            with pytest.raises(WorkerStartError, match=r"en\.bin"):
+                pool.submit(spec_workers.touch, mark).result(30)
+    assert not os.path.exists(mark)
+
+
+def _submit(pool, fn, argument):
+    if hasattr(pool, "apply_async"):
+        return pool.apply_async(fn, (argument,)).get(30)
+    if hasattr(pool, "schedule"):
+        return pool.schedule(fn, args=(argument,)).result(30)
+    return pool.submit(fn, argument).result(30)
+
+
+def test_chunks_do_not_change_the_numbers(start_method):
+    """A task goes by its own index, however many travel together."""
+    drawn = []
+    for chunk in (1, 2, 5, 20):
+        with Executor(2, spec=WorkerSpec(seed=3), start_method=start_method) as pool:
+            drawn.append(list(pool.map(spec_workers.draw, range(9), chunksize=chunk)))
+        with WorkerSpec(seed=3).multiprocessing(start_method).Pool(2) as pool:
+            drawn.append(pool.map(spec_workers.draw, range(9), chunk))
+            pool.close()
+            pool.join()
+    assert drawn[1:] == drawn[:-1]
+    assert len(set(drawn[0])) == 9
+
+
+def test_a_task_that_is_run_again_draws_the_same(start_method):
+    """A retry, in whatever worker, has the numbers of the first attempt."""
+    bound = WorkerSpec(seed=3).bind(spec_workers.draw, key="user 7")
+    with ProcessPoolExecutor(2, mp_context=mp.get_context(start_method)) as pool:
+        drawn = [pool.submit(bound).result(30) for _ in range(3)]
+    assert len(set(drawn)) == 1
+
+
 def test_a_process_that_can_not_start_is_told_at_join(start_method):
     """``join`` of a process raises what kept it from starting; its target is not run."""
     ctx = WorkerSpec(initializer=_missing).multiprocessing(start_method)
