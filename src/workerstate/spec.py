@@ -223,6 +223,16 @@ class WorkerSpec(Value):
 
         return plugin(self)
 
+    def ray(self) -> dict[str, Any]:
+        """Give what ``ray.init`` takes as ``runtime_env``; ``bind`` brings the per-task part.
+
+        ``ray.util.multiprocessing.Pool`` takes bound functions; ``ray.remote`` takes a function of
+        yours that calls the bound one it is given.
+        """
+        from workerstate.backends.ray import runtime_env
+
+        return runtime_env(self)
+
     def over(self, executor: Any) -> Declared:
         """Give an executor that runs its tasks on another one's workers, as declared.
 
