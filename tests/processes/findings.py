@@ -63,6 +63,7 @@ for process in processes: process.join()
 """
 
 CONFIGURE = "logging.basicConfig(level=logging.INFO, stream=sys.stdout)"
+OWN_HANDLER = "logging.getLogger('app').addHandler(logging.StreamHandler(sys.stdout))"
 LOG = "logging.getLogger('app').info('task %s', number)"
 HANDLERS = [
     Case("logging set up in main", {"WS101"}, pool(main=CONFIGURE, task=LOG), word="StreamHandler"),
@@ -77,6 +78,23 @@ HANDLERS = [
     Case("forked", set(), pool("fork", main=CONFIGURE, task=LOG)),
     Case("tasks that do not log", set(), pool(main=CONFIGURE)),
     Case("no handler in the parent either", set(), pool(task=LOG)),
+    Case("handlers of a logger above", {"WS101"},
+         pool(main=OWN_HANDLER, task="logging.getLogger('app.part').warning('task')"),
+         word="logger app"),
+    Case("handlers of a logger that tasks do not use", set(),
+         pool(main=OWN_HANDLER, task="logging.getLogger('apple').debug('task')")),
+]  # fmt: skip
+
+AGAIN = "logging.getLogger().addHandler(logging.StreamHandler(sys.stdout))"
+DOUBLED = [
+    Case("set up again in forked workers", {"WS104"},
+         pool("fork", main=AGAIN, setup=AGAIN, task=LOG), word="StreamHandler to stdout"),
+    Case("set up again in fresh workers", set(), pool(main=AGAIN, setup=AGAIN, task=LOG)),
+    Case("another handler in forked workers", set(),
+         pool("fork", main=AGAIN, task=LOG,
+              setup="logging.getLogger().addHandler(logging.FileHandler('worker.log'))")),
+    Case("set up again with basicConfig", set(),
+         pool("fork", main=CONFIGURE, setup=CONFIGURE, task=LOG)),
 ]  # fmt: skip
 
 PRECISION = "decimal.getcontext().prec = 50"
@@ -87,6 +105,14 @@ SETTINGS = [
     Case("set at import", set(), pool(top=PRECISION, task=DIVIDE)),
     Case("forked", set(), pool("fork", main=PRECISION, task=DIVIDE)),
     Case("tasks without decimals", set(), pool(main=PRECISION)),
+    Case("warnings that are errors in main", {"WS102"},
+         pool(top="import warnings", main="warnings.simplefilter('error', FutureWarning)",
+              task="warnings.warn('old', FutureWarning)"), word="FutureWarning"),
+    Case("warnings that main hides", set(),
+         pool(top="import warnings", main="warnings.simplefilter('ignore', FutureWarning)",
+              task="warnings.warn('old', FutureWarning)")),
+    Case("warnings that are errors, tasks that do not warn", set(),
+         pool(top="import warnings", main="warnings.simplefilter('error', FutureWarning)")),
     Case(
         "numpy's errors set in main",
         {"WS102"},
@@ -102,6 +128,8 @@ SETTINGS = [
     ),
 ]  # fmt: skip
 
+OPTIONS = "class Options:\n    def __init__(self): self.deep = False\noptions = Options()"
+VARIABLE = "import contextvars\nrequest = contextvars.ContextVar('request', default='-')"
 GLOBALS = [
     Case(
         "a global that is set in main",
@@ -137,6 +165,23 @@ GLOBALS = [
         pool(top="def fetch(): return 1", main="fetch = lambda: 2", task="return fetch()"),
         word="__main__.fetch",
     ),
+    Case("an attribute of an object made at import", {"WS103"},
+         pool(top=OPTIONS, main="options.deep = True", task="return options.deep"),
+         word="__main__.options"),
+    Case("an object made at import that stays as it was", set(),
+         pool(top=OPTIONS, main="options.deep", task="return options.deep")),
+    Case("an object that keeps a lock", set(),
+         pool(top=OPTIONS + "\noptions.lock = threading.Lock()",
+              main="options.lock = threading.Lock()", task="return options.deep")),
+    Case("a registry", {"WS103"},
+         pool(top="import collections\nmodels = collections.OrderedDict()",
+              main="models['a'] = 1", task="return models.get('a')"), word="__main__.models"),
+    Case("a context variable", {"WS103"},
+         pool(top=VARIABLE, main="request.set('7')", task="return request.get()"),
+         word="__main__.request"),
+    Case("a context variable that tasks set", set(),
+         pool(top=VARIABLE, main="request.set('7')",
+              task="request.set('8')\nreturn request.get()")),
     Case("forked", set(), pool("fork", top="limit = 1", main="limit = 7", task="return limit")),
     Case(
         "set in the initializer too",
@@ -533,10 +578,24 @@ CONNECTIONS = [
               task="return client.getsockname()")),
 ]  # fmt: skip
 
+START = "thread = threading.Thread(target=threading.Event().wait, daemon=True)\nthread.start()"
+THREADS = [
+    Case("a thread of the parent", {"WS503"},
+         pool("fork", top="thread = None", main=START, task="return thread.name"),
+         word="__main__.thread"),
+    Case("tasks that look whether it runs", set(),
+         pool("fork", top="thread = None", main=START, task="return thread.is_alive()")),
+    Case("tasks that do not use it", set(), pool("fork", top="thread = None", main=START)),
+    Case("a thread of each worker", set(),
+         pool("fork", top="thread = None", main=START, setup="global thread\n" + START,
+              task="return thread.name")),
+]  # fmt: skip
+
 ALL = {
     "WS101": HANDLERS,
     "WS102": SETTINGS,
     "WS103": GLOBALS,
+    "WS104": DOUBLED,
     "WS110": FROZEN,
     "WS111": STREAMS,
     "WS112 WS113": SERVER,
@@ -549,4 +608,5 @@ ALL = {
     "WS402": UNREADABLE,
     "WS501": LOCKS,
     "WS502": CONNECTIONS,
+    "WS503": THREADS,
 }

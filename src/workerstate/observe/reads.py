@@ -26,7 +26,9 @@ class _Nothing:
 
 
 # Libraries whose settings matter to who uses one of their objects.
-LIBRARIES = frozenset(("logging", "decimal", "random", "numpy", "pandas", "sklearn", "torch"))
+LIBRARIES = frozenset(
+    ("logging", "decimal", "random", "numpy", "pandas", "sklearn", "torch", "matplotlib")
+)
 
 # Methods that run without being named: those of operators, of making and of entering.
 _IMPLIED = frozenset(
@@ -45,12 +47,13 @@ _Method = type(_Nothing().method)
 
 
 class Reads:
-    """What the code names: libraries, globals as ``module.NAME``, attributes."""
+    """What the code names: libraries, globals as ``module.NAME``, attributes, loggers."""
 
     def __init__(self) -> None:
         self.libraries: set[str] = set()
         self.globals: set[str] = set()
         self.attributes: set[str] = set()
+        self.loggers: set[str] = set()
         self.cut = False
         self._modules = user_modules()
         self._done: set[int] = set()
@@ -113,9 +116,12 @@ class Reads:
                 self._add(held)
 
     def _read(self, code: CodeType, namespace: dict[str, Any]) -> None:
+        asks = "getLogger" in code.co_names
         for constant in code.co_consts:
             if type(constant) is _Code:
                 self._read(constant, namespace)
+            elif asks and type(constant) is str:
+                self.loggers.add(constant)
         home = plain(namespace.get("__name__"))
         named = global_names(code)
         fresh = {name for name in code.co_names if name not in named} - self.attributes
@@ -139,6 +145,8 @@ class Reads:
             owner = str(value.__module__)
         if owner.partition(".")[0] in LIBRARIES:
             self.libraries.add(owner.partition(".")[0])
+        if owner == "logging" and "name" in getattr(value, "__dict__", ()):
+            self.loggers.add(str(value.__dict__["name"]))
         if home in self._modules:
             self.globals.add(f"{home}.{name}")
             self._add(value)

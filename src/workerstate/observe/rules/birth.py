@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workerstate.observe.rules.rule import Rule, functions, listed, script, where_set
 from workerstate.observe.view import differences
-from workerstate.snapshot import alike
+from workerstate.snapshot import alike, compare_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,11 +22,13 @@ _SETTINGS = {
     "pandas": ("mode.", "compute.", "future."),
     "sklearn": ("assume_finite", "transform_output", "enable_metadata_routing", "array_api"),
     "torch": ("default_dtype", "grad", "deterministic"),
+    "matplotlib": ("axes.", "figure.", "font.", "image.", "lines.", "savefig.", "text."),
 }
 # How the texts begin of values that can be compared.
 _PLAIN = (
     *("bool", "int", "float", "str", "bytes", "list", "dict", "set", "tuple", "frozenset"),
     *("function", "method", "class ", "unittest.mock.", "True", "False", "None"),
+    *("collections.", "argparse.", "configparser.", "pathlib.", "types.SimpleNamespace"),
 )
 # A value that says nothing but its type, or that differs with every process.
 _VAGUE = ("in part", "not read", "lock", "Lock")
@@ -52,17 +54,64 @@ def _check_handlers(rule: Rule, seen: View) -> Iterator[Finding]:
             f"the parent's root logger has handlers ({parent}); {len(without)} of "
             f"{len(seen.workers)} workers have none, and their tasks log ({tasks})",
         )
+    yield from _check_named_handlers(rule, seen)
+
+
+def _check_named_handlers(rule: Rule, seen: View) -> Iterator[Finding]:
+    """Find loggers that have handlers in the parent only, if tasks log to them or below them."""
+    found: dict[tuple[str, str], list[Process]] = {}
+    for process in seen.workers:
+        used = {name for event in process.reads for name in event.get("loggers", ())}
+        for row in differences(seen, process):
+            name, _, attribute = row["key"].rpartition(".")
+            if row["facet"] != "logging" or attribute != "handlers" or name == "root":
+                continue
+            lost = row["parent"] not in (None, "NullHandler") and not row["worker"]
+            if lost and any(f"{each}.".startswith(f"{name}.") for each in used):
+                found.setdefault((name, row["parent"]), []).append(process)
+    for (name, parent), processes in found.items():
+        tasks = listed(task for process in processes for task in functions(process))
+        yield rule.finding(
+            f"the parent's logger {name} has handlers ({parent}); {len(processes)} of "
+            f"{len(seen.workers)} workers have none there, and their tasks log to it ({tasks})",
+        )
+
+
+def _check_doubled(rule: Rule, seen: View) -> Iterator[Finding]:
+    """Find a handler of the parent that workers have twice."""
+    found: dict[tuple[str, str], list[Process]] = {}
+    for process in seen.workers:
+        if "logging" not in _libraries(process):
+            continue
+        for row in differences(seen, process):
+            if row["facet"] != "logging" or not row["key"].endswith(".handlers"):
+                continue
+            here = (row["parent"] or "").split(", ")
+            there = (row["worker"] or "").split(", ")
+            for each in dict.fromkeys(here):
+                if " to " in each and there.count(each) > here.count(each):
+                    found.setdefault((row["key"].removesuffix(".handlers"), each), []).append(
+                        process
+                    )
+    for (name, handler), processes in found.items():
+        tasks = listed(task for process in processes for task in functions(process))
+        yield rule.finding(
+            f"the logger {name} of {len(processes)} of {len(seen.workers)} workers has the "
+            f"parent's handler ({handler}) and another one like it: what their tasks log ({tasks}) "
+            "is written twice"
+        )
 
 
 def _check_settings(rule: Rule, seen: View) -> Iterator[Finding]:
     found: dict[tuple[str, str, str | None, str | None], list[Process]] = {}
     for process in seen.workers:
         libraries = _libraries(process)
-        for row in differences(seen, process):
+        for row in [*differences(seen, process), *_late(seen, process)]:
             keys = _SETTINGS.get(row["facet"])
             if keys and row["facet"] in libraries and row["key"].startswith(keys):
                 key = (row["facet"], row["key"], row["parent"], row["worker"])
-                found.setdefault(key, []).append(process)
+                if process not in found.setdefault(key, []):
+                    found[key].append(process)
     for (facet, name, parent, worker), processes in found.items():
         tasks = listed(task for process in processes for task in functions(process))
         yield rule.finding(
@@ -70,13 +119,49 @@ def _check_settings(rule: Rule, seen: View) -> Iterator[Finding]:
             f"{worker or 'at its default'} in {len(processes)} of {len(seen.workers)} workers, "
             f"whose tasks use {facet} ({tasks})"
         )
+    yield from _check_filters(rule, seen)
+
+
+def _late(seen: View, process: Process) -> Iterator[dict[str, Any]]:
+    """Compare the settings of libraries that a task imported to the parent's, like differences."""
+    origin = seen.origin(process)
+    parent = seen.states.at_launch(process, origin.launch, origin.parent) or {}
+    for event in process.others:
+        if event["ev"] == "late":
+            for d in compare_texts(parent, event["facets"]):
+                yield {"facet": d.facet, "key": d.key, "parent": d.before, "worker": d.after}
+
+
+def _check_filters(rule: Rule, seen: View) -> Iterator[Finding]:
+    """Find warnings that are errors in the parent and not in workers whose tasks warn."""
+    found: dict[str, list[Process]] = {}
+    for process in seen.workers:
+        warn = any(
+            "warnings" in e["libraries"] and "warn" in e["attributes"] for e in process.reads
+        )
+        for row in differences(seen, process) if warn else ():
+            if row["facet"] == "warnings" and row["key"] == "filters":
+                for each in _errors(row["parent"]) - _errors(row["worker"]):
+                    found.setdefault(each, []).append(process)
+    for category, processes in found.items():
+        tasks = listed(task for process in processes for task in functions(process))
+        yield rule.finding(
+            f"a warning of {category} is an error in the parent and is not in {len(processes)} of "
+            f"{len(seen.workers)} workers, whose tasks warn ({tasks})"
+        )
+
+
+def _errors(filters: str | None) -> set[str]:
+    words = (filters or "").partition(": ")[2].rpartition(" #")[0].split(", ")
+    return {word.removeprefix("error ") for word in words if word.startswith("error ")}
 
 
 def _check_globals(rule: Rule, seen: View) -> Iterator[Finding]:
     found: dict[str, tuple[str | None, str | None, list[str]]] = {}
     for process in seen.workers:
-        for name, parent, worker in _globals(seen, process):
-            if _matters(name, parent, worker):
+        own = tuple(f"{module}." for module in _modules(seen, process))
+        for name, parent, worker in [*_globals(seen, process), *_variables(seen, process)]:
+            if _matters(parent, worker, own):
                 readers = [e["fn"] for e in process.reads if _reads(e, name)]
                 if readers:
                     before = found.get(name, (None, None, []))[2]
@@ -104,8 +189,7 @@ def _globals(seen: View, process: Process) -> Iterator[tuple[str, str | None, st
         for facet, key, before, after in reversed(task.changes)
         if facet == "modules" and before is None
     }
-    there = {*(seen.states.born(process) or {}).get("modules", {}), *late}
-    modules = {name.rpartition(".")[0] for name in there}
+    modules = _modules(seen, process) | {name.rpartition(".")[0] for name in late}
     # cloudpickle sends a function of __main__ by value, with the globals it names.
     by_value = seen.origin(process).start_method == "loky"
     for row in differences(seen, process):
@@ -117,15 +201,33 @@ def _globals(seen: View, process: Process) -> Iterator[tuple[str, str | None, st
             yield name, parent, worker
 
 
-def _matters(key: str, parent: str | None, worker: str | None) -> bool:
-    """Tell whether a difference is one of plain values, not of objects that are always new."""
+def _modules(seen: View, process: Process) -> set[str]:
+    """Give the modules of the program that a worker began with, and the classes in them."""
+    return {
+        name.rpartition(".")[0] for name in (seen.states.born(process) or {}).get("modules", {})
+    } - {""}
+
+
+def _variables(seen: View, process: Process) -> Iterator[tuple[str, str | None, str | None]]:
+    """Give the context variables that differ, unless a task sets them itself."""
+    sets = any("set" in event["attributes"] for event in process.reads)
+    for row in differences(seen, process) if not sets else ():
+        if row["facet"] == "contextvars":
+            yield row["key"].replace(":", "."), row["parent"], row["worker"]
+
+
+def _matters(parent: str | None, worker: str | None, own: tuple[str, ...]) -> bool:
+    """Tell whether a difference is one of values, not of objects that are always new.
+
+    Compared are plain values and the instances of the program's ``own`` classes.
+    """
     if parent is None or any(word in parent for word in _VAGUE):
         return worker is None and parent is not None
     if worker is None:
         return True
     if any(word in worker for word in _VAGUE):
         return False
-    return parent.startswith(_PLAIN) or worker.startswith(_PLAIN)
+    return parent.startswith((*_PLAIN, *own)) or worker.startswith(_PLAIN)
 
 
 def _reads(event: dict[str, list[str]], key: str) -> bool:
@@ -173,5 +275,17 @@ RULES = (
         "its first task, and the bytecode of the task and of what it calls is read for names.",
         "Pass the value as an argument of the task, or set it in the pool's initializer=.",
         _check_globals,
+    ),
+    Rule(
+        "WS104",
+        "handlers-doubled",
+        "Workers have a log handler twice that the parent has once.",
+        "A forked worker has the parent's handlers. An initializer that configures logging again, "
+        "as a fresh worker needs it, then adds the same ones once more.",
+        "The handlers of each logger, with the files and streams they write to, are compared when "
+        "a worker takes its first task.",
+        "Configure with logging.basicConfig (which does nothing the second time) or dictConfig "
+        "(which replaces), or take the handlers off first.",
+        _check_doubled,
     ),
 )

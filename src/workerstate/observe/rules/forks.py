@@ -95,6 +95,28 @@ def _check_connections(rule: Rule, seen: View) -> Iterator[Finding]:
         )
 
 
+def _check_dead_threads(rule: Rule, seen: View) -> Iterator[Finding]:
+    found: dict[str, list[Process]] = {}
+    for process in seen.workers:
+        if seen.origin(process).start_method != "fork" or not process.live:
+            continue
+        if process.live[0]["threads"]:
+            continue  # threads of its own: the initializer's, say
+        read = {name for event in process.reads for name in event["globals"]}
+        checks = any("is_alive" in event["attributes"] for event in process.reads)
+        for name, (kind, _, alive) in process.live[0]["found"].items():
+            if kind == "thread" and alive and name in read and not checks:
+                found.setdefault(name, []).append(process)
+    for name, workers in found.items():
+        path, line = place(workers[0], name)
+        yield rule.finding(
+            f"the thread {name} runs in the parent and in none of {count(len(workers), 'worker')} "
+            "forked from it, and their tasks use it",
+            path=path,
+            line=line,
+        )
+
+
 def _threads(seen: View, process: Process) -> list[str]:
     texts = seen.states.at_launch(process, None, seen.origin(process).parent) or {}
     names = texts.get("threads", {}).get("names")
@@ -136,5 +158,17 @@ RULES = (
         "and looked through for TCP connections that were open when it was forked.",
         "Open it in each worker (the pool's initializer=), or close it before the pool is made.",
         _check_connections,
+    ),
+    Rule(
+        "WS503",
+        "thread-not-forked",
+        "Tasks rely on a thread of the parent that their worker does not have.",
+        "fork copies one thread only, the one that forks. The object of any other is there and "
+        "says it was started, but nobody takes what is put into its queue.",
+        "The threads among the program's globals that were alive at the fork are compared with "
+        "the globals that the code of the tasks can read; code that asks is_alive() is left out.",
+        "Start the thread in each worker (the pool's initializer=), or make it anew after a fork "
+        "(os.register_at_fork).",
+        _check_dead_threads,
     ),
 )

@@ -136,6 +136,7 @@ def write_reads() -> None:
             libraries=sorted(reads.libraries),
             globals=sorted(reads.globals),
             attributes=sorted(reads.attributes)[:1000],
+            loggers=sorted(reads.loggers),
             cut=reads.cut,
         )
         state.record_connections(sorted(reads.globals))
