@@ -68,7 +68,8 @@ def console() -> Console:
             raise  # rich itself would end the process, and redirect our stdout
 
     wide = None if sys.stderr.isatty() else 100
-    return Screen(stderr=True, width=wide, highlight=False, soft_wrap=False)
+    # What is shown are names of the program's: nothing in them is meant for rich.
+    return Screen(stderr=True, width=wide, highlight=False, markup=False, emoji=False)
 
 
 def show_document(document: dict[str, Any], *, quiet: bool = False) -> None:

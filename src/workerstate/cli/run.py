@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 from workerstate import spec_checks
@@ -82,6 +83,10 @@ def run(arguments: argparse.Namespace) -> int:
     except (WorkerstateError, OSError) as error:
         # The program has run: its result is what counts.
         print(f"workerstate: {error}", file=sys.stderr)
+        failing = False
+    except Exception:
+        traceback.print_exc()
+        print(f"workerstate: our own fault, with {finished.folder}", file=sys.stderr)
         failing = False
     return 1 if failing else finished.exit_code
 

@@ -113,12 +113,7 @@ def encode(value: object) -> str:
 
 def write(line: str) -> None:
     """Append one line to this process's journal, after making sure that it still is that."""
-    try:
-        state = os_fstat(_file)
-        # A program that closes all its files may have reopened the number for one of its own.
-        if (state.st_ino, state.st_dev) != _identity:
-            _open(_path)
-    except OSError:
+    if not is_ours(_file, _identity):
         _open(_path)
     append(line + "\n")
 
@@ -151,11 +146,14 @@ def fault(where: str, error: BaseException) -> None:
         pass
 
 
-def _open(path: str) -> None:
-    """Open the journal at a high number, clear of programs that close the low ones."""
-    global _file, _identity
+def open_high(path: str, flags: int = 0) -> "tuple[int, tuple[int, int] | None]":
+    """Open a file of ours at a high number, clear of programs that close the low ones.
+
+    Give the number and the file's identity, by which to know later that it still is ours; -1
+    and None where it can't be opened.
+    """
     try:
-        number = os_open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        number = os_open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | flags, 0o600)
         state = os_fstat(number)
         high = min(os.sysconf("SC_OPEN_MAX"), 1024) - 8
         for place in range(high, high - 16, -1):
@@ -166,11 +164,26 @@ def _open(path: str) -> None:
                 os_close(number)
                 number = place
                 break
-        _file = number
-        _identity = (state.st_ino, state.st_dev)
     except (OSError, ValueError):
-        _file = -1
-        _identity = None
+        return -1, None
+    return number, (state.st_ino, state.st_dev)
+
+
+def is_ours(number: int, identity: "tuple[int, int] | None") -> bool:
+    """Tell whether a descriptor still is the file that was opened under that number.
+
+    A program that closes all its files may have reopened the number for one of its own.
+    """
+    try:
+        state = os_fstat(number)
+    except OSError:
+        return False
+    return (state.st_ino, state.st_dev) == identity
+
+
+def _open(path: str) -> None:
+    global _file, _identity
+    _file, _identity = open_high(path, os.O_APPEND)
 
 
 def journal() -> str:
@@ -301,10 +314,8 @@ def _after_fork_in_parent() -> None:
 def _after_fork() -> None:
     global lost
     parent = os_getppid()
-    try:
+    if is_ours(_file, _identity):
         os_close(_file)
-    except OSError:
-        pass
     _imports.clear()
     _depth.clear()
     lost = 0

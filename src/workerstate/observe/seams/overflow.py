@@ -6,9 +6,7 @@ that is killed is still known to have been in it.
 
 from __future__ import annotations
 
-import os
 from os import close as os_close
-from os import open as os_open
 from os import pwrite as os_pwrite
 from time import monotonic
 
@@ -19,18 +17,15 @@ _WIDTH = 300
 _EVERY = 1.0  # seconds between two lines with the counts
 
 _file = -1
+_identity: tuple[int, int] | None = None
 _counts: dict[str, list[int]] = {}
 _written = 0.0
 
 
 def begin(number: int, function: str) -> None:
     """Note the task that runs now."""
-    global _file
-    if _file < 0:
-        path = hook.journal().removesuffix(".jsonl") + ".now"
-        _file = os_open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     text = f"+{number} {function}"[:_WIDTH]
-    os_pwrite(_file, text.encode("ascii", "replace").ljust(_WIDTH), 0)
+    _note(text.encode("ascii", "replace").ljust(_WIDTH))
 
 
 def end(function: str, took: int, ok: bool) -> None:
@@ -39,9 +34,20 @@ def end(function: str, took: int, ok: bool) -> None:
     row[0] += 1
     row[1] += took // 1000
     row[2] += not ok
-    os_pwrite(_file, b"-", 0)  # in place of the plus sign: over
+    _note(b"-")  # in place of the plus sign: over
     if monotonic() - _written > _EVERY:
         flush()
+
+
+def _note(text: bytes) -> None:
+    global _file, _identity
+    if not hook.is_ours(_file, _identity):
+        path = hook.journal().removesuffix(".jsonl") + ".now"
+        _file, _identity = hook.open_high(path)
+    try:
+        os_pwrite(_file, text, 0)
+    except OSError:
+        pass  # the disk is full: the counts will tell
 
 
 def flush() -> None:
@@ -55,7 +61,7 @@ def flush() -> None:
 def forget() -> None:
     """In a forked child: the counts are its maker's."""
     global _file, _written
-    if _file >= 0:
+    if hook.is_ours(_file, _identity):
         os_close(_file)
     _file, _written = -1, 0.0
     _counts.clear()
