@@ -273,6 +273,20 @@ def test_sixty_workers_killed_at_random_moments(run_observed: Callable[..., Obse
     assert sum(row["count"] for row in rows) == silent
 
 
+def test_tasks_beyond_the_first_many_are_counted(run_observed: Callable[..., Observed]) -> None:
+    """Of very many tasks the last are counted, and a worker that is killed names its task."""
+    seen = run_observed("very_many.py")
+    assert seen.stdout == b"0\n"  # the program's own file holds nothing of ours
+    worker = seen.workers[0]
+    more = sum(row["tasks"] for row in worker["more_tasks"].values())
+    assert len(worker["tasks"]) + more == 20_301
+    assert worker["death"]["signal"] == "SIGKILL"
+    assert worker["death"]["task"] == "__main__:task"
+    (finding,) = seen.document["findings"]
+    assert "while it ran __main__:task, its task 20301" in finding["sentence"]
+    assert seen.document["faults"] == []
+
+
 def test_memory_of_who_was_killed(run_observed: Callable[..., Observed]) -> None:
     """A worker that is killed while it holds much memory is shown with what it had."""
     seen = run_observed("hungry.py")

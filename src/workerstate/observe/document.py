@@ -157,8 +157,8 @@ def _death(seen: View, process: Process) -> dict[str, Any]:
     return {
         "exit_code": status,
         "signal": _signal_name(status),
-        "task": task.function if task else process.running,
-        "task_started_ms": ms(seen, task.begin) if task else None,
+        "task": task.function if task else None,
+        "task_started_ms": ms(seen, task.begin) if task and not process.running else None,
         "ms": ms(seen, moment),
         "memory": {"last": resident[0], "highest": resident[1]} if resident else None,
     }

@@ -66,7 +66,12 @@ def status_of(process: Process) -> int | None:
 
 
 def running_task(process: Process) -> Task | None:
-    """Give the task that the process was in when it ended."""
+    """Give the task that the process was in when it ended.
+
+    When it began is not known of a task beyond those that are told one by one.
+    """
+    if process.running is not None:
+        return Task(process.counted, process.running, process.last)
     if process.tasks and process.tasks[-1].end is None:
         return process.tasks[-1]
     return None
