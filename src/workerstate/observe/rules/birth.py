@@ -30,6 +30,8 @@ _PLAIN = (
     *("function", "method", "class ", "unittest.mock.", "True", "False", "None"),
     *("collections.", "argparse.", "configparser.", "pathlib.", "types.SimpleNamespace"),
 )
+# How they begin where values are shown.
+_SHOWN = ("'", '"', "[", "(", "{", "-", *"0123456789", "b'", 'b"', "frozenset(", "set(")
 # A value that says nothing but its type, or that differs with every process.
 _VAGUE = ("in part", "not read", "lock", "Lock")
 
@@ -221,13 +223,17 @@ def _matters(parent: str | None, worker: str | None, own: tuple[str, ...]) -> bo
 
     Compared are plain values and the instances of the program's ``own`` classes.
     """
-    if parent is None or any(word in parent for word in _VAGUE):
+    if parent is None or _is_vague(parent):
         return worker is None and parent is not None
     if worker is None:
         return True
-    if any(word in worker for word in _VAGUE):
+    if _is_vague(worker):
         return False
-    return parent.startswith((*_PLAIN, *own)) or worker.startswith(_PLAIN)
+    return parent.startswith((*_PLAIN, *_SHOWN, *own)) or worker.startswith((*_PLAIN, *_SHOWN))
+
+
+def _is_vague(text: str) -> bool:
+    return not text.startswith(_SHOWN) and any(word in text for word in _VAGUE)
 
 
 def _reads(event: dict[str, list[str]], key: str) -> bool:
