@@ -45,6 +45,7 @@ def start(birth: Birth, settings: bytes | None, fingerprint: str, wanted: int | 
     here = Here(birth, Worker(number, method, backend, birth.parent), False)
     steps = Steps(here, place)
     token = workerside._here.set(here)
+    close_at_exit(lambda: _end(here, steps))  # now: a pool may end this worker while it opens
     previous = catch_sigterm(steps)
     try:
         steps.check_predecessors()
@@ -58,7 +59,6 @@ def start(birth: Birth, settings: bytes | None, fingerprint: str, wanted: int | 
     finally:
         restore_sigterm(previous)
         workerside._here.reset(token)
-    close_at_exit(lambda: _end(here, steps))
     return here
 
 

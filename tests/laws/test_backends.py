@@ -189,8 +189,9 @@ def test_resources_are_opened_once_and_closed(way, method, tmp_path, monkeypatch
     closed = sorted(line[6:] for line in lines if line.startswith("close "))
     if not in_process(method):
         assert len(set(opened)) == len(opened)
-    # joblib ends its multiprocessing workers by a signal after each call.
-    if name(way, method) != "joblib-multiprocessing":
+    assert set(closed) <= set(opened)
+    # joblib ends its multiprocessing workers by a signal, pebble ends by one those that are busy.
+    if name(way, method) != "joblib-multiprocessing" and not name(way, method).startswith("pebble"):
         assert closed == opened
 
 
