@@ -108,7 +108,7 @@ def encode(value: object) -> str:
         return "{" + ",".join(quote(str(k)) + ":" + encode(v) for k, v in pairs) + "}"
     if kind is list or kind is tuple:
         return "[" + ",".join(map(encode, value)) + "]"  # type: ignore[call-overload]
-    return quote(str(value) if isinstance(value, str) else kind.__name__)
+    return quote(str.__str__(value) if isinstance(value, str) else kind.__name__)
 
 
 def write(line: str) -> None:

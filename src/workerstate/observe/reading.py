@@ -167,7 +167,7 @@ def _read_journal(path: Path) -> Process | None:
                     event.get("python"), event.get("purpose"), event.get("script_of"),
                 )  # fmt: skip
             _take(process, event)
-        except (ValueError, KeyError, TypeError, IndexError):
+        except (ValueError, KeyError, TypeError, IndexError, RecursionError):
             torn += 1
     if process is not None:
         process.torn = torn
