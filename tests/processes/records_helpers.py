@@ -157,5 +157,7 @@ def threads() -> list[str]:
     return [each.name for each in threading.enumerate() if each.name.startswith("workerstate")]
 
 
-def folders() -> list[str]:
-    return [n for n in os.listdir(tempfile.gettempdir()) if n.startswith("workerstate-records-")]
+def folders(pid: int) -> list[str]:
+    """The directories that hubs of that process have made and not removed."""
+    prefix = f"workerstate-records-{pid}-"
+    return [name for name in os.listdir(tempfile.gettempdir()) if name.startswith(prefix)]

@@ -328,7 +328,7 @@ def test_nothing_is_left_behind(crew):
     """After stop: no thread, no descriptor, no directory."""
     crew.run("fork", os.getpid)  # whatever multiprocessing itself opens once
     crew.processes.pop().close()
-    before = (descriptors(), threads(), folders())
+    before = (descriptors(), threads(), folders(os.getpid()))
     with keeping() as (hub, _):
         for worker in range(5):
             crew.start("fork", workers.numbered, hub.address(), worker, 10)
@@ -336,7 +336,7 @@ def test_nothing_is_left_behind(crew):
         assert hub.stop(DEADLINE)
     while crew.processes:
         crew.processes.pop().close()
-    assert (descriptors(), threads(), folders()) == before
+    assert (descriptors(), threads(), folders(os.getpid())) == before
 
 
 def test_forking_finds_no_thread_of_the_hub(kept):

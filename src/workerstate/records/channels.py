@@ -155,7 +155,7 @@ class LineChannel(Channel):
             try:
                 stream.write(data.decode("utf-8", "replace"))
                 stream.flush()
-            except (OSError, ValueError):  # closed, or its reader has gone
+            except Exception:  # closed, its reader has gone, or whatever a notebook's may raise
                 pass
         return 0
 

@@ -41,10 +41,10 @@ def write(record: logging.LogRecord) -> None:
         data = text.encode("utf-8", "backslashreplace")
         waiter = select.poll()
         waiter.register(_stderr, select.POLLOUT)
-        for start in range(0, len(data), select.PIPE_BUF):
+        for start in range(0, len(data), 512):  # what a pipe that is writable takes at least
             if not waiter.poll(1000):
                 return
-            os.write(_stderr, data[start : start + select.PIPE_BUF])
+            os.write(_stderr, data[start : start + 512])
     except (OSError, ValueError, TypeError):
         pass
 

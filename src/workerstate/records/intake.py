@@ -7,10 +7,15 @@ import select
 import selectors
 import sys
 import threading
+import time
 
 from workerstate.records.channels import READ_SIZE, Channel, LineChannel, RecordChannel
 from workerstate.records.listener import Listener
 from workerstate.records.rendezvous import RECORDS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from workerstate.records.channels import Stop
 
 # An unprivileged user has 64 MiB of pipe buffers (pipe-user-pages-soft in pipe(7)), after which
 # every new pipe of that user has 8 KiB. One hub takes a quarter, and the first workers most of it.
@@ -113,29 +118,45 @@ class Intake:
                     self.expect(-1)
             else:
                 channel = LineChannel(fd, hello.pid, hello.kind)
+            try:
+                self._selector.register(fd, selectors.EVENT_READ, channel)
+            except OSError:  # max_user_watches of epoll(7)
+                channel.close()
+                continue
             self._channels[channel] = _enlarge(fd, _BUDGET - sum(self._channels.values()))
-            self._selector.register(fd, selectors.EVENT_READ, channel)
 
-    def read(self, channel: Channel) -> bool:
+    def read(self, channel: Channel, stop: Stop | None = None) -> bool:
         """Read from one channel once and deliver; give whether there may be more."""
         data = channel.read()
         if data is None:
             return False
         channel.take(data)
-        self._deliver(channel)
+        self._deliver(channel, stop)
         if not data and not channel.busy:
             self._remove(channel)
         return len(data) == READ_SIZE
 
-    def exhaust(self) -> None:
-        """Read and deliver what is there in every channel, and no more than that."""
+    def expecting(self) -> bool:
+        """Tell whether some worker is known to be about to connect."""
+        return self.expected > 0 or self.listener.waiting()
+
+    def exhaust(self, seconds: float) -> None:
+        """Read and deliver what is there in every channel, within ``seconds``, and close it."""
+        end = time.monotonic() + seconds
+
+        def late() -> bool:
+            return time.monotonic() > end
+
         for channel in self.channels:
             goal = channel.written()
             while channel in self._channels and (channel.busy or channel.taken < goal):
+                if late():
+                    return
                 if channel.busy:
-                    self._deliver(channel)
+                    self._deliver(channel, late)
                 else:
-                    self.read(channel)
+                    self.read(channel, late)
+            self._remove(channel)
 
     def close(self) -> None:
         """Close everything: workers that still write find their pipes broken."""
@@ -160,17 +181,17 @@ class Intake:
         os.close(self._wake_read)
         os.close(self._wake_write)
 
-    def _deliver(self, channel: Channel) -> None:
+    def _deliver(self, channel: Channel, stop: Stop | None = None) -> None:
         try:
-            self.received += channel.deliver(self._stop)
-        except (ValueError, KeyError, EOFError, TypeError) as error:
+            self.received += channel.deliver(stop or self._is_interrupted)
+        except Exception as error:
             if sys.stderr is not None:
                 sys.stderr.write(
                     f"workerstate: records of process {channel.pid} can't be read: {error}\n"
                 )
             self._remove(channel)
 
-    def _stop(self) -> bool:
+    def _is_interrupted(self) -> bool:
         return self.interrupted
 
     def _remove(self, channel: Channel) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     OnFull = Literal["block", "drop"]
 
-PIPE_BUF = select.PIPE_BUF
+PIPE_BUF = getattr(select, "PIPE_BUF", 512)  # the least that POSIX allows; Windows has none
 _BROKEN = (errno.EPIPE, errno.ECONNRESET)
 _NOT_OPEN = errno.EBADF
 _write = os.write  # one look-up less per record

@@ -139,7 +139,7 @@ def _make_folder() -> str:
 
 
 def _remove_stale() -> None:
-    """Remove the directories of hubs that were killed: theirs refuse connections.
+    """Remove the directories of hubs that were killed.
 
     Asking whether the process lives would be wrong in a container that shares /tmp with another.
     """
@@ -160,10 +160,14 @@ def _remove_stale() -> None:
 
 
 def _refuses(path: str) -> bool:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knocking:
-        knocking.setblocking(False)
+    """Tell whether nobody listens, without knocking.
+
+    A datagram socket can't connect to a stream socket (EPROTOTYPE), nor to one that has gone
+    (ECONNREFUSED).
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as prober:
         try:
-            knocking.connect(path)
+            prober.connect(path)
         except ConnectionRefusedError:
             return True
         except OSError:
