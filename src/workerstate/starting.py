@@ -88,6 +88,7 @@ def _take_settings(here: Here, steps: Steps, settings: bytes | None, fingerprint
         if name not in EARLY:
             steps.next(f"facet {name!r}")
             here.applied.apply(wanted, [name])
+    _send_records(here.birth)  # loggers that don't propagate now need the handler too
     here.applied.settings = wanted
     here.fingerprint = fingerprint
     workerside._worn[0] = here
@@ -164,6 +165,7 @@ def catch_up(here: Here, stamp: Stamp) -> None:
         here.applied.settings = wanted
         here.fingerprint = stamp.fingerprint
         workerside._worn[0] = here
+        _send_records(here.birth)
     else:
         here.applied.apply(here.applied.settings, in_thread())
     workerside._fitted.set((stamp.fleet, stamp.fingerprint, get_ident()))
