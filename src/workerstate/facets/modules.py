@@ -11,7 +11,7 @@ import time
 
 from workerstate.facets import Facet
 from workerstate.fingerprint import NOT_READ, Text, describe_value, fingerprint, looks_secret, ready
-from workerstate.fingerprint.classes import ModuleType
+from workerstate.fingerprint.classes import Layout, ModuleType, attributes_of, qualified
 from workerstate.program import is_scenery, live_globals, load, program_names, user_modules
 from workerstate.values import Captured
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
+_DATA = ("builtins", "collections", "argparse", "types", "configparser", "datetime", "decimal")
 MOST_NAMES = 2000
 MOST_SECONDS = 0.2  # for all names together
 
@@ -49,7 +50,8 @@ class ModulesFacet(Facet):
     def declared(self, names: Iterable[str]) -> dict[str, Any]:
         """Give copies of the values of ``module:NAME``, and of all plain globals for ``module:*``.
 
-        A copy is what a pickle makes of a value; so this does run code of the program.
+        A copy is what a pickle makes of a value; so this does run code of the program. Of the
+        globals of ``module:*``, those that can't be pickled are left out.
 
         Raises:
             FacetError: there is no such name, or its value can't be pickled.
@@ -60,7 +62,11 @@ class ModulesFacet(Facet):
         for name in names:
             try:
                 for key, value in _resolve(name):
-                    found[key] = pickle.loads(pickle.dumps(value))
+                    try:
+                        found[key] = pickle.loads(pickle.dumps(value))
+                    except Exception:
+                        if key == name:
+                            raise
             except Exception as error:
                 raise self.fail(f"capture of {name}", error) from error
         return found
@@ -68,7 +74,8 @@ class ModulesFacet(Facet):
     def apply(self, settings: Mapping[str, Any]) -> None:
         """Set the declared names in their modules, importing these; equal values stay.
 
-        A list, dict or set changes in place, so that who imported it by name sees it too.
+        A list, dict, set or plain object changes in place, so that who imported it by name sees it
+        too.
         """
         for key, value in settings.items():
             module, _, path = key.partition(":")
@@ -88,11 +95,19 @@ def put(owner: Any, name: str, value: Any) -> None:
     was, wanted = fingerprint(present), fingerprint(value)
     if was.digest == wanted.digest and not (was.partial or wanted.partial):
         return
-    if type(present) is type(value) and type(value) in (dict, set):
+    # What goes by two names here is not changed in place: one of them may have been set anew.
+    alike = type(present) is type(value) and not any(
+        held is present for key, held in list(read.items()) if key != name
+    )
+    if alike and type(value) in (dict, set):
         present.clear()
         present.update(value)
-    elif type(present) is type(value) is list:
+    elif alike and type(value) is list:
         present[:] = value
+    elif alike and _is_mutable(type(value)):
+        attributes = attributes_of(present)
+        attributes.clear()
+        attributes.update(attributes_of(value))
     else:
         setattr(owner, name, value)
         if read is not vars(owner) and issubclass(type(owner), ModuleType):
@@ -100,8 +115,26 @@ def put(owner: Any, name: str, value: Any) -> None:
 
 
 def is_plain(value: object) -> bool:
-    """Tell whether a value is of a builtin type that holds data."""
-    return type(value).__module__ == "builtins" and not (callable(value) or is_scenery(value))
+    """Tell whether a value is data: of a builtin type, or an instance of a class of the program.
+
+    A bare ``object()`` is known by its identity alone, so it isn't.
+    """
+    kind = type(value)
+    if kind is object or callable(value) or is_scenery(value):
+        return False
+    module, _ = qualified(kind)
+    return module in _DATA or module in user_modules()
+
+
+def _is_mutable(cls: type) -> bool:
+    """Tell whether instances keep all in their dictionary, and may change there.
+
+    A hash of its own says that they may not, as with enumerations and frozen dataclasses.
+    """
+    layout = Layout(cls, ())
+    kept = not (layout.hidden or layout.slots) and layout.namespace is not None
+    hashes: Any = cls.__hash__
+    return kept and type(cls) is type and (hashes is object.__hash__ or hashes is None)
 
 
 def _module(name: str) -> Any:
