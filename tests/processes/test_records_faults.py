@@ -150,6 +150,8 @@ def test_the_directories_of_others_are_not_touched(tmp_path, monkeypatch):
         before = sorted(os.listdir(tmp_path))
         Hub().stop(5)
         assert sorted(os.listdir(tmp_path)) == before
+        assert living.drain(DEADLINE)
+        assert living.refused == 0
     finally:
         living.stop(5)
 
