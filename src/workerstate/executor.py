@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any, TypeVar
 
+    from workerstate.errors import WorkerStartError
     from workerstate.start_reports import StartReport
     from workerstate.workerside import Stamp
 
@@ -40,6 +41,7 @@ class Declared(BaseExecutor):
         self.spec = spec
         self._pool = pool
         self._fleet = fleet
+        self._told = Told(fleet)
         self._closed = False
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
@@ -99,12 +101,14 @@ class Declared(BaseExecutor):
         if self._closed:
             raise RuntimeError("cannot schedule new futures after shutdown")
         try:
-            return TaskFuture(self._pool.submit(*task), self._fleet)
+            future: Future[Any] = self._pool.submit(*task)
         except BrokenExecutor as error:
-            failure = self._fleet.failure()
-            if failure is None:
+            failure = self._told.explain(error)
+            if failure is error or failure is None:
                 raise
-            raise failure from error
+            raise failure  # noqa: B904  # its cause is the worker's own error
+        self._told.watch(future)
+        return future
 
 
 class Executor(Declared):
@@ -150,38 +154,67 @@ class Executor(Declared):
             super()._shut(wait, cancel)
 
 
-class TaskFuture(Future):  # type: ignore[type-arg]
-    """A task's future; says why a worker could not start where the pool says only that it broke."""
+class Told:
+    """Why a pool broke, asked once: a worker that could not start, or what the pool itself says."""
 
-    def __init__(self, inner: Future[Any], fleet: Fleet) -> None:
-        super().__init__()
-        self._inner = inner
+    def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
-        inner.add_done_callback(self._take)
+        self._asked = False
+        self._failure: WorkerStartError | None = None
 
-    def cancel(self) -> bool:
-        """Cancel the task unless it runs or is done."""
-        return self._inner.cancel()
+    def failure(self) -> WorkerStartError | None:
+        """Give why a worker could not start, if that is what broke the pool."""
+        if not self._asked:
+            self._failure = self._fleet.failure()
+            self._asked = True
+        return self._failure
 
-    def running(self) -> bool:
-        """Tell whether a worker has the task."""
-        return self._inner.running()
+    def explain(self, error: BaseException | None) -> BaseException | None:
+        """Give the error to show in the place of the pool's."""
+        if not isinstance(error, BrokenExecutor):
+            return error
+        failure = self.failure()
+        if failure is None:
+            return error
+        if failure.__cause__ is None:  # the worker could tell none
+            failure.__cause__ = error
+        return failure
 
-    def _take(self, inner: Future[Any]) -> None:
-        if inner.cancelled():
-            super().cancel()
-            self.set_running_or_notify_cancel()
-            return
-        error = inner.exception()
-        if isinstance(error, BrokenExecutor):
-            failure = self._fleet.failure()
-            if failure is not None:
-                failure.__cause__ = error
-                error = failure
-        if error is not None:
-            self.set_exception(error)
-        else:
-            self.set_result(inner.result())
+    def watch(self, future: Any) -> None:
+        """Have a pool's future say why a worker could not start.
+
+        It stays the pool's own, so that cancelling, waiting and its state are the pool's matter.
+        """
+        kind = type(future)
+        told = _kinds.get(kind)
+        if told is None:
+            told = _kinds[kind] = type(kind.__name__, (_ToldFuture, kind), {})
+        future._told = self
+        future.__class__ = told
+
+
+class _ToldFuture:
+    """What is laid over the class of a pool's futures.
+
+    It asks when the result is asked for: the pool's thread, which sets it, must not be held up.
+    """
+
+    _told: Told
+
+    def result(self, timeout: float | None = None) -> Any:
+        try:
+            return super().result(timeout)  # type: ignore[misc]
+        except BrokenExecutor as error:
+            failure = self._told.explain(error)
+            if failure is error or failure is None:
+                raise
+            raise failure  # noqa: B904  # its cause is the worker's own error
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        return self._told.explain(super().exception(timeout))  # type: ignore[misc]
+
+
+_kinds: dict[type, type] = {}
 
 
 def run_chunk(stamp: Stamp, fn: Callable[..., Any], items: list[tuple[Any, ...]]) -> list[Any]:

@@ -152,13 +152,15 @@ class Fleet:
         while True:
             waiting = False
             for report in self.reports():
-                if pid is not None and report.pid != pid:
+                if report.died is not None and pid in (None, report.died[0]):
+                    return _died(report.number, *report.died)
+                if pid not in (None, report.pid):
                     continue
                 if report.failure is not None:
                     return report.failure
                 if report.state == start_reports.STARTING:
                     if not _alive(report.pid):
-                        return _died(report)
+                        return _died(report.number, report.pid, report.step)
                     waiting = True
             if not waiting or time.monotonic() > end:
                 return None
@@ -199,11 +201,11 @@ class Initializer:
         return self._fleet.failure(pid)
 
 
-def _died(report: StartReport) -> WorkerStartError:
+def _died(number: int, pid: int, step: str) -> WorkerStartError:
     from workerstate.errors import WorkerStartError
 
     reason = "the process died at this step"
-    return WorkerStartError(report.number, report.pid, report.step, reason, "", None)
+    return WorkerStartError(number, pid, step, reason, "", None)
 
 
 def _alive(pid: int) -> bool:

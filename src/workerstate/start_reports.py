@@ -44,6 +44,7 @@ class StartReport(Value):
         failure: what went wrong.
         attempt: how many workers in a row died while starting, this one included.
         ordinal: how many workers had this number before.
+        died: process id and step of the one before, if it died while starting.
     """
 
     number: int
@@ -58,6 +59,7 @@ class StartReport(Value):
     failure: WorkerStartError | None = None
     attempt: int = 1
     ordinal: int = 0
+    died: tuple[int, str] | None = None
 
 
 _folder: tuple[int, str] | None = None

@@ -27,6 +27,7 @@ class Steps:
         self.began = time.time()
         self.attempt = 1
         self.ordinal = 0
+        self.died: tuple[int, str] | None = None
         self._silent = not os.path.isdir(place)
 
     def check_predecessors(self) -> None:
@@ -40,6 +41,7 @@ class Steps:
         self.ordinal = last.ordinal + 1
         if last.state == STARTING:
             self.attempt = last.attempt + 1
+            self.died = (last.pid, last.step)
             if last.attempt >= MOST_ATTEMPTS:
                 self.step = last.step
                 raise ChildProcessError(
@@ -70,6 +72,7 @@ class Steps:
             here.failure,
             self.attempt,
             self.ordinal,
+            self.died,
         )
         try:
             start_reports.write(self.place, report)

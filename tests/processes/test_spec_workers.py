@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import multiprocessing as mp
 import os
 import subprocess
 import sys
 import textwrap
+import threading
 import time
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -153,6 +155,48 @@ def _submit(pool, fn, argument):
     if hasattr(pool, "schedule"):
         return pool.schedule(fn, args=(argument,)).result(30)
     return pool.submit(fn, argument).result(30)
+
+
+def test_a_start_that_ends_the_process_is_told(start_method):
+    """The executor says at which step its worker died, whoever took its number since."""
+    for _ in range(5):
+        spec = WorkerSpec(initializer=spec_workers.die)
+        with (
+            Executor(2, spec=spec, start_method=start_method) as pool,
+            pytest.raises(WorkerStartError, match="the initializer: the process died"),
+        ):
+            pool.submit(os.getpid).result(30)
+
+
+# Under fork the workers die while tasks are submitted, for which older Pythons' pools aren't safe:
+# their thread iterates over what submit adds to.
+@pytest.mark.parametrize("start_method", ["spawn", "forkserver"])
+def test_every_task_is_told_why_the_workers_died(start_method):
+    """Where a start ends the process, all that wait for it are told so, and at once."""
+    spec = WorkerSpec(initializer=spec_workers.die)
+    with Executor(2, spec=spec, start_method=start_method) as pool:
+        futures = []
+        with contextlib.suppress(WorkerStartError):  # which submit raises once the pool is broken
+            futures += [pool.submit(os.getpid) for _ in range(50)]
+        for future in futures:
+            with pytest.raises(WorkerStartError, match="the process died at this step"):
+                future.result(30)
+        with pytest.raises(WorkerStartError):
+            pool.submit(os.getpid)
+
+
+def test_a_future_is_cancelled_as_any_other():
+    """A task that waits can be cancelled, one that runs can't."""
+    with Executor(1, spec=WorkerSpec(), start_method="thread") as pool:
+        started, go_on = threading.Event(), threading.Event()
+        running = pool.submit(lambda: (started.set(), go_on.wait(30)))
+        waiting = pool.submit(os.getpid)
+        started.wait(30)
+        assert waiting.cancel()
+        assert running.running()
+        assert not running.cancel()
+        go_on.set()
+    assert wait([running, waiting]).not_done == set()
 
 
 def test_chunks_do_not_change_the_numbers(start_method):
