@@ -20,6 +20,7 @@ class Case(NamedTuple):
     library: str | None = None
     word: str = ""  # what a finding's sentence must name
     line: str = ""  # the text of the line that a finding must point to
+    fault: str = ""  # why it does not hold yet
 
 
 def pool(
@@ -81,6 +82,8 @@ HANDLERS = [
     Case("handlers of a logger above", {"WS101"},
          pool(main=OWN_HANDLER, task="logging.getLogger('app.part').warning('task')"),
          word="logger app"),
+    Case("a handler that does nothing", set(),
+         pool(main="logging.getLogger('app').addHandler(logging.NullHandler())", task=LOG)),
     Case("handlers of a logger that tasks do not use", set(),
          pool(main=OWN_HANDLER, task="logging.getLogger('apple').debug('task')")),
 ]  # fmt: skip
@@ -93,6 +96,7 @@ DOUBLED = [
     Case("another handler in forked workers", set(),
          pool("fork", main=AGAIN, task=LOG,
               setup="logging.getLogger().addHandler(logging.FileHandler('worker.log'))")),
+    Case("set up again, tasks that do not log", set(), pool("fork", main=AGAIN, setup=AGAIN)),
     Case("set up again with basicConfig", set(),
          pool("fork", main=CONFIGURE, setup=CONFIGURE, task=LOG)),
 ]  # fmt: skip
@@ -118,6 +122,18 @@ SETTINGS = [
         {"WS102"},
         pool(top="import numpy", main="numpy.seterr(all='raise')", task="return numpy.ones(2) / 2"),
         library="numpy",
+    ),
+    Case(
+        "a library that a task brings in",
+        {"WS102"},
+        "import decimal\n"
+        "from loky import ProcessPoolExecutor\n"
+        "def task(number): return decimal.Decimal(1) / 3\n"
+        "if __name__ == '__main__':\n"
+        "    decimal.getcontext().prec = 50\n"
+        "    with ProcessPoolExecutor(1) as pool: pool.submit(task, 1).result()\n",
+        library="loky",
+        word="prec is 50",
     ),
     Case(
         "only how numpy prints",
@@ -188,6 +204,13 @@ GLOBALS = [
         set(),
         pool(top="limit = 1", main="limit = 7", setup="global limit; limit = 7",
              task="return limit"),
+    ),
+    Case(
+        "an attribute of that name of another class",
+        set(),
+        pool(top="class Config:\n    rate = 1\nclass Other:\n    rate = 5",
+             main="Config.rate = 2", task="return Other().rate"),
+        fault="an attribute is known by its name alone, not by whose it is",
     ),
     Case("the value of the import", set(), pool(top="limit = 7", main="limit = 7",
                                                 task="return limit")),
@@ -586,6 +609,9 @@ THREADS = [
     Case("tasks that look whether it runs", set(),
          pool("fork", top="thread = None", main=START, task="return thread.is_alive()")),
     Case("tasks that do not use it", set(), pool("fork", top="thread = None", main=START)),
+    Case("a thread that has not started", set(),
+         pool("fork", top="thread = None", main=START.partition("\n")[0],
+              task="return thread.name")),
     Case("a thread of each worker", set(),
          pool("fork", top="thread = None", main=START, setup="global thread\n" + START,
               task="return thread.name")),
