@@ -183,13 +183,21 @@ def _check_globals(rule: Rule, seen: View) -> Iterator[Finding]:
 def _globals(seen: View, process: Process) -> Iterator[tuple[str, str | None, str | None]]:
     """Give the globals that differ from the parent's: name, the parent's value, the worker's.
 
-    A module that a task brings in is imported after the birth: its globals are what they are then.
+    A module that a task brings in is imported after the birth: its globals are what they are after
+    that task, so those that tasks change say nothing.
     """
+    written = {
+        key
+        for worker in seen.workers
+        for task in worker.tasks
+        for facet, key, before, _ in task.changes
+        if facet == "modules" and before is not None
+    }
     late = {
         key: after
         for task in process.tasks
         for facet, key, before, after in reversed(task.changes)
-        if facet == "modules" and before is None
+        if facet == "modules" and before is None and key not in written
     }
     modules = _modules(seen, process) | {name.rpartition(".")[0] for name in late}
     # cloudpickle sends a function of __main__ by value, with the globals it names.
@@ -198,7 +206,9 @@ def _globals(seen: View, process: Process) -> Iterator[tuple[str, str | None, st
         name, parent, worker = row["key"], row["parent"], row["worker"] or late.get(row["key"])
         if row["facet"] != "modules" or (by_value and name.startswith("__main__.")):
             continue
-        known = any(name.startswith(module + ".") for module in modules)
+        known = any(name.startswith(module + ".") for module in modules) and (
+            row["worker"] is not None or name in late or name not in written
+        )
         if known and not alike(parent, worker):
             yield name, parent, worker
 
