@@ -403,6 +403,36 @@ def test_full_disk_costs_no_result(size: str, disk: Callable[[str], Path], runne
         assert json.loads(shown.stdout)["program"]["exit_code"] == 3
 
 
+def test_disk_that_is_full_for_a_while(disk: Callable[[str], Path], runner: Runner) -> None:
+    """Lines that a full disk refused are counted once there is room again, and tasks go on."""
+    folder = disk("size=300k")
+    source = (
+        "import multiprocessing, os, sys\n"
+        "def task(number):\n"
+        "    if number == 100:\n"
+        "        with open(sys.argv[1], 'wb', buffering=0) as file:\n"
+        "            try:\n"
+        "                while True: file.write(bytes(4096))\n"
+        "            except OSError: pass\n"
+        "    if number == 300: os.unlink(sys.argv[1])\n"
+        "if __name__ == '__main__':\n"
+        "    with multiprocessing.get_context('fork').Pool(1) as pool:\n"
+        "        pool.map(task, range(400), chunksize=1); pool.close(); pool.join()\n"
+    )
+    filler = str(folder / "filler")
+    document = runner.folder / "for-a-while.json"
+    options = ["--output", folder / "new", "--json", document]
+    done = runner.cli("run", *options, *runner.command(source), filler)
+    assert done.exit_code == 0, done.stderr
+    found = json.loads(document.read_text())
+    rows = {row["reason"]: row["count"] for row in found["not_observed"]}
+    assert rows["lines that could not be written (the recording's disk is full?)"] > 100
+    (worker,) = found["workers"]
+    assert 150 < len(worker["tasks"]) < 400
+    assert worker["tasks"][-1]["ok"]
+    assert worker["death"]["task"] is None
+
+
 def test_document_that_does_not_fit_is_said(disk: Callable[[str], Path], runner: Runner) -> None:
     """A --json file on a full disk is an error; the program's exit code stays."""
     folder = disk("size=4k")

@@ -83,6 +83,9 @@ def test_no_value_is_recorded_unless_asked_for(
     for text in (*journals, json.dumps(changes.document), changes.stderr):
         assert "very-secret-value" not in text
         assert "/nowhere/at/all" not in text
+    rows = [change for task in changes.tasks for change in task["changes"]]
+    for change in (row for row in rows if row["facet"] in ("cwd", "sys_path", "environ")):
+        assert "/" not in f"{change['before']} {change['after']}", change
     assert {path.stat().st_mode & 0o777 for path in changes.folder.iterdir()} == {0o600}
 
 

@@ -105,6 +105,40 @@ def test_other_values_become_something_safe(value: object, read: object) -> None
     assert json.loads(hook.encode(value)) == read
 
 
+def test_a_line_is_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole lines go out in one write, so that a process killed at any moment tears none."""
+    written: list[bytes] = []
+    monkeypatch.setattr(hook, "os_write", lambda _, data: written.append(data) or len(data))
+    monkeypatch.setattr(hook, "is_ours", lambda *_: True)
+    hook.emit("event", text="x" * 9000)
+    hook.append("one\ntwo\n")
+    assert len(written) == 2
+    assert json.loads(written[0])["text"] == "x" * 9000
+    assert written[0].count(b"\n") == 1
+    assert written[0].endswith(b"}\n")
+
+
+def test_lost_lines_are_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What could not be written, or only in part, is counted and told with the next line."""
+    outcomes = iter([OSError(28, "full"), 3, None, None])
+    written: list[bytes] = []
+
+    def write(_: int, data: bytes) -> int:
+        outcome = next(outcomes)
+        if isinstance(outcome, OSError):
+            raise outcome
+        written.append(data[:outcome])
+        return len(written[-1])
+
+    monkeypatch.setattr(hook, "os_write", write)
+    for number in range(4):
+        hook.append(f'{{"n":{number}}}\n')
+    lines = b"".join(written).split(b"\n")
+    assert [line for line in lines if line.startswith(b'{"n"')] == [b'{"n":2}', b'{"n":3}']
+    assert [line for line in lines if b"lost" in line][-1] == b'{"ev":"lost","lost":2}'
+    assert hook.lost == 0
+
+
 def test_importing_the_hook_does_nothing() -> None:
     """The module only defines: no journal is open, nothing is wrapped."""
     import os
