@@ -143,6 +143,19 @@ def test_misses_nothing(seen: Observed) -> None:
     assert [code for code in seen.codes if code != "WS201"] == []
 
 
+def test_births_differ_in_nothing_that_was_not_changed(seen: Observed, scenario: Scenario) -> None:
+    """A program that changes nothing has workers with its environment, directory and signals."""
+    if scenario.backend in ("billiard", "pebble", "mpire"):
+        pytest.skip("sets signals for itself")
+    same = ["cwd", "locale", "logging", "limits", "decimal", "signals", "warnings"]
+    if scenario.backend != "joblib":
+        same.append("environ")  # joblib limits the threads of each worker
+    for worker in in_the_pool(seen, scenario):
+        assert worker["birth"]["compared"]
+        rows = worker["birth"]["differences"]
+        assert [row for row in rows if row["facet"] in same] == []
+
+
 def test_records_imports_of_fresh_workers(seen: Observed, scenario: Scenario) -> None:
     """A fresh interpreter's imports are there with their times; a forked one has no big ones."""
     for worker in in_the_pool(seen, scenario):
