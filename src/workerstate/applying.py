@@ -157,6 +157,8 @@ def differing(name: str, wanted: Mapping[str, Any]) -> list[str]:
     if hasattr(facet, "declared"):
         return [key for key in keys if not _holds(facet, key, wanted[key])]
     now = facet.capture().settings
+    if facet.conditional:
+        keys = [key for key in keys if key in now]
     wrong = [key for key in keys if wanted[key] is not None and now.get(key, UNSET) != wanted[key]]
     return wrong + [key for key in wanted if key not in keys and name == "environ" and key in now]
 

@@ -288,6 +288,14 @@ class Running(NamedTuple):
 WAIT = "import os, time\nos.write(1, b'ready\\n')\nwhile True:\n    time.sleep(0.05)\n"
 
 
+def _signals_as_in_a_terminal(ignored: int | None) -> None:
+    # Whoever runs the tests in the background has them ignore what a terminal sends.
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+    if ignored is not None:
+        signal.signal(ignored, signal.SIG_IGN)
+
+
 @pytest.fixture
 def running(runner: Runner) -> Iterator[Callable[..., Running]]:
     """Give the function that starts a program and waits until it is ready."""
@@ -302,7 +310,7 @@ def running(runner: Runner) -> Iterator[Callable[..., Running]]:
             stderr=subprocess.PIPE,
             env=environment(),
             start_new_session=True,
-            preexec_fn=ignored and (lambda: signal.signal(ignored, signal.SIG_IGN)),
+            preexec_fn=lambda: _signals_as_in_a_terminal(ignored),
         )
         started.append(process)
         assert process.stdout is not None

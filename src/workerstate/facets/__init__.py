@@ -41,6 +41,8 @@ class Facet:
         sparse: whether only what was set away from its default has a key, so that a key that is
             missing means the default.
         imports: whether applying imports modules, and with them whatever those change.
+        conditional: whether a key may be one that this process has not, such as a library that
+            it has not loaded; applying leaves it out.
 
     Implement:
         capture, and for what can be put back, apply.
@@ -54,6 +56,7 @@ class Facet:
     phase: Phase = "start"
     sparse: bool = False
     imports: bool = False
+    conditional: bool = False
 
     def capture(self) -> Captured:
         """Read this process. Imports nothing, changes nothing, runs no code of the user's."""

@@ -33,6 +33,7 @@ class NativeThreadsFacet(LibraryFacet):
 
     name = "native_threads"
     imports = True
+    conditional = True
 
     def capture(self) -> Captured:
         """Read the number of threads of each library that is loaded."""
