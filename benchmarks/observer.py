@@ -72,7 +72,9 @@ if __name__ == "__main__":
 """
 )
 
-SPAWN = CPU + """
+SPAWN = (
+    CPU
+    + """
 import multiprocessing
 def work(item):
     return item
@@ -85,6 +87,7 @@ if __name__ == "__main__":
         process.join()
     print(json.dumps((cpu() - start) / 4 * 1e3))
 """
+)
 
 PROBE = """
 import json, logging, sys, time, warnings
