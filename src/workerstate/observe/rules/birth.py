@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from workerstate.observe.rules.rule import Rule, functions, listed, script, where_set
+from workerstate.observe.rules.rule import Rule, count, functions, listed, script, where_set
 from workerstate.observe.view import differences
 from workerstate.snapshot import alike, compare_texts
 
@@ -53,8 +53,8 @@ def _check_handlers(rule: Rule, seen: View) -> Iterator[Finding]:
     if without:
         tasks = listed(name for process in without for name in functions(process))
         yield rule.finding(
-            f"the parent's root logger has handlers ({parent}); {len(without)} of "
-            f"{len(seen.workers)} workers have none, and their tasks log ({tasks})",
+            f"the parent's root logger has handlers ({parent}), and that of "
+            f"{count(len(without), 'worker')} has none whose tasks log ({tasks})",
         )
     yield from _check_named_handlers(rule, seen)
 
@@ -74,8 +74,8 @@ def _check_named_handlers(rule: Rule, seen: View) -> Iterator[Finding]:
     for (name, parent), processes in found.items():
         tasks = listed(task for process in processes for task in functions(process))
         yield rule.finding(
-            f"the parent's logger {name} has handlers ({parent}); {len(processes)} of "
-            f"{len(seen.workers)} workers have none there, and their tasks log to it ({tasks})",
+            f"the parent's logger {name} has handlers ({parent}), and that of "
+            f"{count(len(processes), 'worker')} has none whose tasks log to it ({tasks})",
         )
 
 
