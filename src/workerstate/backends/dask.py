@@ -27,7 +27,7 @@ def plugin(spec: WorkerSpec) -> Any:
     except ImportError as error:
         raise BackendUnavailableError("distributed", "dask") from error
 
-    class Plugin(WorkerPlugin):
+    class Plugin(WorkerPlugin):  # type: ignore[misc]
         """Starts each worker of the cluster, those that join later too."""
 
         name = f"workerstate-{spec.identity}"
