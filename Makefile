@@ -20,6 +20,7 @@ lint: $(VENV)/.lint
 
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/observer.py
+	$(BIN)/python benchmarks/declare.py
 	$(BIN)/python benchmarks/records.py
 
 $(VENV)/bin/python:
