@@ -261,7 +261,8 @@ def test_sixty_workers_killed_at_random_moments(run_observed: Callable[..., Obse
     assert sum(in_task.values()) > 5
     for path in seen.folder.glob("*.jsonl"):
         content = path.read_text()
-        assert content.endswith("\n")
+        # Who is killed at once may have made its journal and not written to it.
+        assert content == "" or content.endswith("\n")
         assert all(json.loads(line) for line in content.splitlines())
     workers = {worker["pid"]: worker for worker in seen.workers}
     for pid, busy in in_task.items():
@@ -274,6 +275,7 @@ def test_sixty_workers_killed_at_random_moments(run_observed: Callable[..., Obse
         row for row in seen.document["not_observed"] if "before its first line" in row["reason"]
     ]
     assert sum(row["count"] for row in rows) == silent
+    assert rows == seen.document["not_observed"]
 
 
 def test_tasks_beyond_the_first_many_are_counted(run_observed: Callable[..., Observed]) -> None:

@@ -173,6 +173,19 @@ def test_counts_what_was_not_observed(tmp_path: Path) -> None:
     }
 
 
+def test_workers_without_a_line_are_counted_once(tmp_path: Path) -> None:
+    """A journal that was made and never written to is its worker's, which is counted already."""
+    journals = made.program()
+    journals[made.MAIN].append(made.launch("Fork-9", 53))
+    folder = made.write(tmp_path, journals)
+    (folder / "777-1.jsonl").touch()
+    silent = {"reason": "a fork worker that ended before its first line", "count": 1}
+    assert document(folder)["not_observed"] == [silent]
+    (folder / "778-1.jsonl").touch()
+    lost = {"reason": "a journal without its first line (the disk full?)", "count": 1}
+    assert document(folder)["not_observed"] == [silent, lost]
+
+
 def test_program_that_was_not_observed(tmp_path: Path) -> None:
     """If there is no journal of the program itself, that is said."""
     journals = made.program()

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 
 _IGNORED = "its interpreter ignored PYTHONPATH"
+_SILENT = "worker that ended before its first line"
 
 
 def not_observed(seen: View) -> list[dict[str, Any]]:
@@ -53,7 +54,7 @@ def _stillborn(seen: View, rows: Counter[str]) -> None:
             if (process.journal, launch["method"]) in alone:
                 rows[f"a {launch['method']} worker that ended before its bootstrap"] += 1
             else:
-                rows[f"a {launch['method']} worker that ended before its first line"] += 1
+                rows[f"a {launch['method']} {_SILENT}"] += 1
 
 
 def _found(seen: View) -> set[int]:
@@ -73,8 +74,12 @@ def _opaque(seen: View, rows: Counter[str]) -> None:
 
 
 def _damaged(seen: View, rows: Counter[str]) -> None:
-    if seen.recording.unread:
-        rows["a journal without its first line (the disk full?)"] = seen.recording.unread
+    # A worker that ended before its first line may have made its journal.
+    stillborn = sum(count for reason, count in rows.items() if reason.endswith(_SILENT))
+    if seen.recording.unread > stillborn:
+        rows["a journal without its first line (the disk full?)"] = (
+            seen.recording.unread - stillborn
+        )
     for process in seen.recording.processes:
         if process.torn:
             rows["a journal with a line that is cut (killed while writing, or the disk full)"] += 1
