@@ -275,7 +275,8 @@ def test_sixty_workers_killed_at_random_moments(run_observed: Callable[..., Obse
         row for row in seen.document["not_observed"] if "before its first line" in row["reason"]
     ]
     assert sum(row["count"] for row in rows) == silent
-    assert rows == seen.document["not_observed"]
+    others = [row["reason"] for row in seen.document["not_observed"] if row not in rows]
+    assert set(others) <= {"a fork worker that ended before its bootstrap"}
 
 
 def test_tasks_beyond_the_first_many_are_counted(run_observed: Callable[..., Observed]) -> None:
