@@ -122,9 +122,9 @@ class Link:
 
     def close(self) -> None:
         """Close the pipe; what was sent still reaches the parent."""
+        self.gone = True  # first, so that no other thread's record opens it again
         end, self._end = self._end, _End(-1)
         self.tell_drops(end)
-        self.gone = True
         _close(end.fd)
 
     def tell_drops(self, end: _End | None = None) -> None:
