@@ -186,6 +186,18 @@ def test_workers_without_a_line_are_counted_once(tmp_path: Path) -> None:
     assert document(folder)["not_observed"] == [silent, lost]
 
 
+def test_workers_without_bootstrap_are_told_from_those_without_a_line(tmp_path: Path) -> None:
+    """Of two workers that were killed early one left its first line, the other none."""
+    journals = made.program()
+    journals[made.MAIN] += [made.launch("Fork-8", 52), made.launch("Fork-9", 53)]
+    journals[777] = [made.start(777, 54, purpose="worker")]
+    rows = document(made.write(tmp_path, journals))["not_observed"]
+    assert {row["reason"]: row["count"] for row in rows} == {
+        "a fork worker that ended before its bootstrap": 1,
+        "a fork worker that ended before its first line": 1,
+    }
+
+
 def test_program_that_was_not_observed(tmp_path: Path) -> None:
     """If there is no journal of the program itself, that is said."""
     journals = made.program()

@@ -42,16 +42,18 @@ def _unobserved_programs(seen: View, rows: Counter[str]) -> None:
 def _stillborn(seen: View, rows: Counter[str]) -> None:
     """Count the workers that were started and left no line."""
     found = _found(seen)
-    alone = {
+    # Those of which a first line is there, but not the one that tells their name.
+    alone = Counter(
         (origin.parent.journal, origin.start_method)
         for process, origin in _origins(seen)
         if origin.launch is None and origin.parent and process.bootstrap is None
-    }
+    )
     for process in seen.recording.processes:
         for launch in process.launches:
             if launch["method"] == "exec" or launch.get("unobserved") or id(launch) in found:
                 continue
-            if (process.journal, launch["method"]) in alone:
+            if alone[process.journal, launch["method"]] > 0:
+                alone[process.journal, launch["method"]] -= 1
                 rows[f"a {launch['method']} worker that ended before its bootstrap"] += 1
             else:
                 rows[f"a {launch['method']} {_SILENT}"] += 1

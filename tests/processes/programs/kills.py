@@ -23,7 +23,7 @@ finished = RawValue("i", 0)
 def busy(number: int) -> int:
     """Run for a moment, noted."""
     running.value = os.getpid()
-    end = time.perf_counter() + 0.002 * (number % 3)
+    end = time.perf_counter() + 0.002 * (1 + number % 3)
     while time.perf_counter() < end:
         pass
     running.value = 0
