@@ -15,7 +15,7 @@ from importlib import import_module
 from workerstate import __version__
 from workerstate.errors import WorkerstateError
 
-VERBS = ("run", "show", "replay", "rule")
+VERBS = ("run", "show", "replay", "rule", "audit")
 
 
 def build_parser() -> argparse.ArgumentParser:
