@@ -10,14 +10,26 @@ import subprocess
 import sys
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workerstate import spec_checks
-from workerstate.cli.output import check_target, show_document, whole_number, write_json
+from workerstate.cli.output import (
+    add_format,
+    check_target,
+    keep_wanted,
+    read_project,
+    show_findings,
+    whole_number,
+    write_json,
+)
 from workerstate.errors import UsageError, WorkerstateError
 from workerstate.observe import declare
 from workerstate.observe.document import document
 from workerstate.observe.launch import observe
 from workerstate.observe.rules import RULES, unknown_codes
+
+if TYPE_CHECKING:
+    from workerstate.project import Project
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -35,6 +47,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="CODES",
         help="exit 1 if there is a finding with one of these codes or prefixes (WS1,WS203)",
     )
+    add_format(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="show only the findings")
     parser.add_argument(
         "--values", action="store_true", help="record short values, not only hashes"
@@ -62,8 +75,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the program; give its exit code, or 1 for a finding that ``--fail-on`` names."""
     codes = _codes(arguments.fail_on)
     command = _command(arguments)
-    if arguments.json:
-        check_target(arguments.json)
+    project = read_project()
+    for target in filter(None, (arguments.json, arguments.output_file)):
+        check_target(target)
     declared = None
     if arguments.carry or arguments.seed is not None or arguments.start:
         spec_checks.carry_names(arguments.carry.split(",") if arguments.carry else ())
@@ -79,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
         declared=declared,
     )
     try:
-        failing = _report(arguments, finished.folder, codes)
+        failing = _report(arguments, finished.folder, project, codes)
     except (WorkerstateError, OSError) as error:
         # The program has run: its result is what counts.
         print(f"workerstate: {error}", file=sys.stderr)
@@ -91,13 +105,14 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if failing else finished.exit_code
 
 
-def _report(arguments: argparse.Namespace, folder: str, codes: list[str]) -> bool:
+def _report(arguments: argparse.Namespace, folder: str, project: Project, codes: list[str]) -> bool:
     """Show what was recorded; tell whether there is a finding that ``--fail-on`` names."""
     found = document(folder)
+    keep_wanted(found, project)
     if arguments.json:
         write_json(found, arguments.json)
     if arguments.json != "-" or not arguments.quiet:
-        show_document(found, quiet=arguments.quiet)
+        show_findings(found, arguments)
     return any(finding["code"].startswith(tuple(codes)) for finding in found["findings"])
 
 

@@ -132,6 +132,8 @@ def _findings(document: dict[str, Any], console: Console) -> None:
     number = len(document["findings"])
     if number:
         console.print(f"  {words.count(number, 'finding')}; more: workerstate rule CODE")
+    if document.get("ignored"):
+        console.print(f"  {words.count(document['ignored'], 'more finding')} ignored, as asked for")
 
 
 def _more(console: Console, number: int, noun: str) -> None:
