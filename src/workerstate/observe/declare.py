@@ -31,55 +31,85 @@ _pools: dict[int | None, int] = {}
 seeding: tuple[int, int] | None = None
 
 
-def setting(carry: str, seed: int | None, start: str | None) -> str:
-    """Give the variable's value: what is carried, the root seed, the default start method."""
-    return "|".join((carry, "" if seed is None else str(seed), start or ""))
+def setting(
+    carry: str, seed: int | None, start: str | None, *, always: bool = False, trial: str = ""
+) -> str:
+    """Give the variable's value.
+
+    Args:
+        carry: what is carried.
+        seed: the root seed.
+        start: the start method where the program chooses none; with ``always``, also where it does.
+        always: see ``start``.
+        trial: the file of a trial, which says what is carried instead of ``carry``.
+    """
+    method = f"{start or ''}{'!' if always else ''}"
+    return "|".join((carry, "" if seed is None else str(seed), method, trial))
 
 
-def start_method() -> str | None:
-    """Give the start method that the program is to have in place of the default one."""
-    return os.environ.get(VARIABLE, "||").split("|")[2] or None
+def _given() -> list[str]:
+    return os.environ.get(VARIABLE, "|||").split("|", 3)
 
 
 def attach(process: Any, pool: int | None) -> None:
     """In the parent: send the declaration along with a worker that is about to start."""
-    carry, seed, _ = os.environ.get(VARIABLE, "||").split("|")
-    if not carry and not seed:
-        return
     from workerstate import portable
     from workerstate.errors import SpecError
-    from workerstate.spec import WorkerSpec
 
+    carry, seed, _, path = _given()
+    sent: dict[str, Any] = {}
     try:
-        spec = _made.get(os.getpid())
-        if spec is None:
-            spec = WorkerSpec(
-                carry=carry.split(",") if carry else (), seed=int(seed) if seed else None
-            )
+        if path:
+            from workerstate.observe import trial
+
+            plan = trial.read(path)
+            spec = trial.declaration(plan, int(seed) if seed else None)
+            sent["expected"] = trial.texts(plan["ask"])
+        else:
+            spec = _declaration(carry, seed)
+        if spec is not None:
             _made[os.getpid()] = spec
-        number = _pools.setdefault(pool, len(_pools))
-        process.__dict__[_ATTRIBUTE] = (portable.dumps(spec._fleet.orders()), spec.seed, number)
+            number = _pools.setdefault(pool, len(_pools))
+            sent["orders"] = (portable.dumps(spec._fleet.orders()), spec.seed, number)
     except SpecError as error:
         hook.emit("undeclared", reason=str(error))
+    if sent:
+        process.__dict__[_ATTRIBUTE] = sent
+
+
+def _declaration(carry: str, seed: str) -> WorkerSpec | None:
+    from workerstate.spec import WorkerSpec
+
+    if not carry and not seed:
+        return None
+    return _made.get(os.getpid()) or WorkerSpec(
+        carry=carry.split(",") if carry else (), seed=int(seed) if seed else None
+    )
 
 
 def start(process: Any) -> bool:
     """In the worker: start as declared; tell whether there was a declaration."""
+    sent = process.__dict__.pop(_ATTRIBUTE, {})
+    if "orders" in sent:
+        _begin(*sent["orders"])
+    if "expected" in sent:
+        from workerstate.observe import trial
+
+        trial.tell(sent["expected"])
+    return "orders" in sent
+
+
+def _begin(data: bytes, seed: int | None, number: int) -> None:
     global seeding
-    sent = process.__dict__.pop(_ATTRIBUTE, None)
-    if sent is None:
-        return False
     from workerstate import portable
     from workerstate.workerside import begin
 
-    data, seed, number = sent
     seeding = None if seed is None else (seed, number)
     here = begin(*portable.loads(data))
     if here.failure is None:
         _started.append(here)
     else:
         hook.emit("undeclared", reason="{2}: {3}".format(*here.failure.args))
-    return True
 
 
 def initialized() -> None:
@@ -107,8 +137,12 @@ def seed(work: object, part: object) -> None:
 
 
 def choose_start_method(module: Any) -> None:
-    """Change what multiprocessing falls back on; a program that chooses for itself still does."""
-    wanted = start_method()
-    if wanted is not None and hook.how == "exec":
-        context = module._concrete_contexts[wanted]
-        module._default_context._default_context = context
+    """Change what multiprocessing falls back on, and for a trial also what a program chooses."""
+    wanted = _given()[2]
+    contexts = module._concrete_contexts
+    context = contexts.get(wanted.rstrip("!"))
+    if context is None or hook.how != "exec":
+        return
+    module._default_context._default_context = context
+    if wanted.endswith("!"):
+        contexts.update(dict.fromkeys(contexts, context))
