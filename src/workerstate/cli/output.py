@@ -8,7 +8,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from workerstate import project
+from workerstate import __version__, project
 from workerstate.errors import UsageError
 from workerstate.observe.rules import RULES
 from workerstate.report import github, sarif
@@ -104,7 +104,7 @@ def write_findings(
     elif output_format == "github":
         write_text(github.render(findings), target)
     else:
-        write_text(sarif.render(findings, all_rules()), target)
+        write_text(sarif.render(findings, all_rules(), version=__version__), target)
 
 
 def keep_wanted(document: dict[str, Any], choices: Project) -> None:

@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from workerstate import __version__
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -27,13 +25,13 @@ _ROOT = "%SRCROOT%"
 _CHANGING = re.compile(r"#[0-9a-f]{6}|\d+")
 
 
-def render(findings: Iterable[Stated], rules: Mapping[str, Any]) -> str:
-    """Give the whole file; ``rules`` are the rules by code, which say what to read on."""
+def render(findings: Iterable[Stated], rules: Mapping[str, Any], *, version: str) -> str:
+    """Give the whole file; ``rules`` are the rules by code, ``version`` is that of this package."""
     found = list(findings)
     codes = sorted({finding.code for finding in found})
     driver = {
         "name": "workerstate",
-        "version": __version__,
+        "version": version,
         "rules": [_rule(code, found, rules) for code in codes],
     }
     run = {
