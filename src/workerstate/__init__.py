@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         WorkerstateError,
     )
     from workerstate.executor import Executor
+    from workerstate.explaining.task import explain
     from workerstate.resources import Resource
     from workerstate.snapshot import compare, take_snapshot
     from workerstate.spec import WorkerSpec
@@ -43,6 +44,7 @@ _HOME = {
     "WorkerStartError": "errors",
     "WorkerstateError": "errors",
     "compare": "snapshot",
+    "explain": "explaining.task",
     "resource": "asking",
     "rng": "asking",
     "stdlib_rng": "asking",
@@ -68,6 +70,7 @@ __all__ = [
     "WorkerstateError",
     "__version__",
     "compare",
+    "explain",
     "resource",
     "rng",
     "stdlib_rng",

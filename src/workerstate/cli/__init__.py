@@ -15,7 +15,7 @@ from importlib import import_module
 from workerstate import __version__
 from workerstate.errors import WorkerstateError
 
-VERBS = ("run", "show", "replay", "rule", "audit")
+VERBS = ("run", "show", "replay", "rule", "explain", "audit")
 
 
 def build_parser() -> argparse.ArgumentParser:

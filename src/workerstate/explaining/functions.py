@@ -1,0 +1,58 @@
+"""The function behind a task, its parameters, and where it stands."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import types
+from typing import Any
+
+from workerstate.fingerprint.classes import name_of
+
+
+def function_of(task: Any) -> types.FunctionType | None:
+    """Give the function that a task runs: of a partial, a bound method, a callable object."""
+    for _ in range(20):
+        if type(task) is types.FunctionType:
+            return task
+        if type(task) is functools.partial:
+            task = task.func
+        elif type(task) is types.MethodType:
+            task = task.__func__
+        else:
+            task = inspect.getattr_static(type(task), "__call__", None)
+    return None
+
+
+def parameter_names(task: Any) -> list[str]:
+    """Give the names of a task's parameters by position, as far as they are known."""
+    function = function_of(task)
+    if function is None:
+        return []
+    code = function.__code__
+    names = list(code.co_varnames[: code.co_argcount])
+    return names[1:] if type(task) is types.MethodType else names
+
+
+def title(task: Any) -> str:
+    """Name a task: ``module:function`` where it is one."""
+    kind = type(task)
+    if kind is types.FunctionType:
+        return f"{task.__module__}:{task.__qualname__}"
+    function = function_of(task)
+    if function is None:
+        return f"object of {name_of(kind)}"
+    bound = "method" if kind is types.MethodType else name_of(kind)
+    return f"{bound} {function.__module__}:{function.__qualname__}"
+
+
+def place(task: Any) -> str | None:
+    """Give ``path:line`` of a task's function."""
+    function = function_of(task)
+    if function is None:
+        return None
+    path = function.__code__.co_filename
+    near = os.path.relpath(path) if os.path.isabs(path) else path
+    shown = path if near.startswith("..") else near
+    return f"{shown}:{function.__code__.co_firstlineno}"
