@@ -131,6 +131,26 @@ def _revive(pickled: object, text: str) -> BaseException | None:
     return told
 
 
+class DriftError(WorkerstateError, RuntimeError):
+    """A task left its worker in another state than the spec's drift policy allows.
+
+    Args: the changes, each a ``Drift``. What can be put back has been, so the worker goes on.
+    """
+
+    def __str__(self) -> str:
+        return "; ".join(map(str, self.args))
+
+
+class DriftWarning(UserWarning):
+    """A task changed the state of its worker.
+
+    Args: the change, a ``Drift``.
+    """
+
+    def __str__(self) -> str:
+        return "; ".join(map(str, self.args))
+
+
 class UsageError(WorkerstateError):
     """A command was called with something that can't be used; the text says what to do."""
 

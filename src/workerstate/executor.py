@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any, TypeVar
 
+    from workerstate.drift.change import Drift
     from workerstate.errors import WorkerStartError
     from workerstate.start_reports import StartReport
     from workerstate.workerside import Stamp
@@ -76,6 +77,10 @@ class Declared(BaseExecutor):
         futures = [self._submit(run_chunk, *task) for task in first]
         return _results(futures, (self._submit(run_chunk, *task) for task in tasks), timeout)
 
+    def drifts(self) -> list[Drift]:
+        """Give what the workers told up to now of changes that tasks left behind in them."""
+        return self._fleet.drift.all()
+
     def starts(self) -> list[StartReport]:
         """Give what the workers told about their start, by number; in-process ones tell nothing."""
         return self._fleet.reports()
@@ -93,6 +98,7 @@ class Declared(BaseExecutor):
         if wait:
             self._fleet.drain()
             self._fleet.close()
+            self._told.warn()
 
     def _shut(self, wait: bool, cancel: bool) -> None:
         self._pool.shutdown(wait=wait, **({"cancel_futures": True} if cancel else {}))
@@ -161,6 +167,12 @@ class Told:
         self._fleet = fleet
         self._asked = False
         self._failure: WorkerStartError | None = None
+        self._drift = fleet.drift if fleet.spec.drift != "ignore" else None
+
+    def warn(self) -> None:
+        """Warn of what tasks have left behind in their workers."""
+        if self._drift is not None:
+            self._drift.warn()
 
     def failure(self) -> WorkerStartError | None:
         """Give why a worker could not start, if that is what broke the pool."""
@@ -209,9 +221,13 @@ class _ToldFuture:
             if failure is error or failure is None:
                 raise
             raise failure  # noqa: B904  # its cause is the worker's own error
+        finally:
+            self._told.warn()
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        return self._told.explain(super().exception(timeout))  # type: ignore[misc]
+        error = super().exception(timeout)  # type: ignore[misc]
+        self._told.warn()
+        return self._told.explain(error)
 
 
 _kinds: dict[type, type] = {}
@@ -292,10 +308,11 @@ def _make_pool(method: str, size: int, initializer: Initializer) -> Any:
     if method == "loky":
         return _loky().ProcessPoolExecutor(size, initializer=initializer)
     import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
+
+    from workerstate.replacing import ReplacingPool
 
     context = multiprocessing.get_context(method)
-    return ProcessPoolExecutor(size, mp_context=context, initializer=initializer)
+    return ReplacingPool(size, mp_context=context, initializer=initializer)
 
 
 def _loky() -> Any:

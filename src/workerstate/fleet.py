@@ -9,6 +9,8 @@ import time
 from _thread import get_ident
 
 from workerstate import carrying, portable, start_reports
+from workerstate.drift.policy import policies
+from workerstate.drift.reports import Inbox
 from workerstate.errors import SpecError
 from workerstate.seeds import GLOBAL_GENERATORS
 from workerstate.workerside import Birth, Bound, Stamp, Start
@@ -56,6 +58,14 @@ class Fleet:
             self.name += f"-{next(_ordinals)}"
         self._birth: tuple[int, Birth, bytes] | None = None
         self._last: Stamp | None = None
+        self._inbox: Inbox | None = None
+
+    @property
+    def drift(self) -> Inbox:
+        """What workers have told about drift."""
+        if self._inbox is None:
+            self._inbox = Inbox(os.path.join(start_reports.folder(), self.name))
+        return self._inbox
 
     def birth(self) -> Birth:
         """Give what a worker needs to know; opens the way for its records."""
@@ -104,6 +114,7 @@ class Fleet:
             libraries=tuple(libraries),
             backend=self.backend,
             size=self.size,
+            drift=policies(spec.drift),
         )
 
     def stamp(self, call: int = 0, key: Key | None = None) -> Stamp:

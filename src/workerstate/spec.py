@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from workerstate.backends.multiprocessing import Context
     from workerstate.carrying import Carried
+    from workerstate.drift.change import Drift
     from workerstate.executor import Declared
     from workerstate.fleet import Fleet
     from workerstate.resources import Resource
@@ -54,7 +55,14 @@ class WorkerSpec(Value):
         resources: what each worker opens once and closes at its end, by name; see ``Resource``.
         initializer: called in each worker after all else, without arguments.
         teardown: called when a worker ends in an orderly way.
-        drift: what to do about a worker that tasks have changed; only ``"ignore"`` is there yet.
+        drift: what is done about a change that a task leaves behind in a reused worker:
+            ``"ignore"``; ``"warn"``: a DriftWarning in the parent; ``"error"``: the task fails with
+            DriftError, and the state is put back; ``"reset"``: it is put back; ``"retire"``: the
+            worker ends, and a new one takes its number. Per facet too, where ``"*"`` stands for
+            the others, and amounts have a limit by which they may grow:
+            ``{"logging": "reset", "memory": ("retire", "300 MB"), "*": "warn"}``. What moves in
+            the nature of things (``workerstate.drift.natural``) is left out, but for facets that
+            are named.
         on_full: ``"block"``: a worker's logging waits while the parent doesn't keep up; ``"drop"``:
             it never waits, and what was dropped is counted.
 
@@ -175,6 +183,8 @@ class WorkerSpec(Value):
         """
         from workerstate.workerside import Bound
 
+        if self.drift != "ignore":
+            self._fleet.drift.warn()
         return Bound(self._fleet.stamp(self.next_call(), key), fn)
 
     def multiprocessing(self, method: Any = None) -> Context:
@@ -244,6 +254,10 @@ class WorkerSpec(Value):
         from workerstate.fleet import Fleet
 
         return Declared(self, executor, Fleet(self, own=False, remote=True))
+
+    def drifts(self) -> list[Drift]:
+        """Give what workers told of drift that have this spec by initializer or bind."""
+        return self._fleet.drift.all()
 
     def starts(self) -> list[StartReport]:
         """Give what workers told about their start that have this spec by initializer or bind."""

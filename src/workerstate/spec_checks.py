@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from workerstate.carrying import RECORDS, SHOWN_ONLY
+from workerstate.drift.policy import ALL, POLICIES, size
 from workerstate.errors import SpecError, nearest
-from workerstate.facets import BUILTIN, get
+from workerstate.facets import BUILTIN, WATCHED, get
 from workerstate.facets.plugins import references
 from workerstate.resources import Resource
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from workerstate.spec import WorkerSpec
 
-POLICIES = ("ignore", "warn", "error", "reset", "retire")
 _TOO_LATE = ("PYTHONHASHSEED", "PYTHONOPTIMIZE", "PYTHONUTF8", "PYTHONDEVMODE", "PYTHONUNBUFFERED")
 # Facets with a fixed list of keys, which can be compared with what is given.
 _FIXED = ("warnings", "cwd", "sys_path", "decimal", "numpy", "limits", "sklearn", "torch")
@@ -94,19 +94,43 @@ def _check_keys(name: str, values: Mapping[str, Any]) -> None:
                 raise SpecError(f"set: {name}: no such setting: {key!r}{_hint(key, known)}")
 
 
-def drift_policy(drift: object) -> object:
-    """Give the policy, or the policies by facet, if they are known and there.
+def drift_policy(drift: Any) -> Any:
+    """Give the policy, or the policies by facet: third parties' facets by ``module:attribute``.
 
     Raises:
-        SpecError: an unknown policy, or one that is not there yet.
+        SpecError: an unknown policy or facet, or a limit that is none.
     """
-    policies = drift.values() if hasattr(drift, "values") else [drift]
-    for policy in policies:
+    if not hasattr(drift, "items"):
+        if drift not in POLICIES:
+            raise SpecError(f"drift={drift!r} is not known{_hint(str(drift), POLICIES)}")
+        return drift
+    found = {}
+    known = [*WATCHED, ALL]
+    plugins = references() if any(name not in known for name in drift) else {}
+    for name, entry in drift.items():
+        if name not in known and name not in plugins:
+            near = _hint(str(name), [*known, *plugins])
+            raise SpecError(f"drift={{{name!r}: ...}}: no such facet{near}")
+        policy, limit = entry if isinstance(entry, (tuple, list)) else (entry, None)
         if policy not in POLICIES:
-            raise SpecError(f"drift={policy!r} is not known{_hint(str(policy), POLICIES)}")
-        if policy != "ignore":
-            raise SpecError(f"drift={policy!r} is not there yet; only 'ignore' is")
-    return drift
+            raise SpecError(
+                f"drift={{{name!r}: {policy!r}}} is not known{_hint(str(policy), POLICIES)}"
+            )
+        if limit is not None:
+            _check_limit(name, policy, limit)
+        found[plugins.get(name, name)] = policy if limit is None else (policy, limit)
+    return found
+
+
+def _check_limit(name: str, policy: str, limit: object) -> None:
+    said = f"drift={{{name!r}: ({policy!r}, {limit!r})}}"
+    if name == ALL or not get(name).growth:
+        amounts = [each for each in WATCHED if get(each).growth]
+        raise SpecError(f"{said}: only an amount has a limit: {', '.join(amounts)}")
+    try:
+        size(limit)
+    except ValueError:
+        raise SpecError(f"{said}: write a whole number, or a size such as '300 MB'") from None
 
 
 def sendable(what: str, value: object) -> None:

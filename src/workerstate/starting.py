@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from workerstate.drift.watch import Watch
+
 _BACKENDS = {
     "multiprocessing": "multiprocessing",
     "concurrent": "futures",
@@ -150,6 +152,21 @@ def call_after(here: Here, then: Callable[..., object], args: tuple[Any, ...]) -
         workerside._here.reset(token)
 
 
+def watch_over(here: Here) -> Watch:
+    """Give what tells how far tasks move this worker from what it is now."""
+    from workerstate.drift.acting import Actor
+    from workerstate.drift.reports import Outbox
+    from workerstate.drift.watch import Watch
+
+    birth = here.birth
+    assert birth.drift is not None
+    outbox = Outbox(os.path.join(birth.folder, birth.fleet))
+    actor = Actor(birth.drift, outbox, here.who.number, own=birth.backend == "futures")
+    watch = Watch(birth.drift, actor, seeded=birth.seed is not None)
+    watch.settle(here.applied.settings.get("modules", ()))
+    return watch
+
+
 def catch_up(here: Here, stamp: Stamp) -> None:
     """Make a started worker match what the task was submitted with, and this thread too.
 
@@ -166,6 +183,8 @@ def catch_up(here: Here, stamp: Stamp) -> None:
         here.fingerprint = stamp.fingerprint
         workerside._worn[0] = here
         _send_records(here.birth)
+        if here.watch is not None:
+            here.watch.settle(wanted.get("modules", ()))
     else:
         here.applied.apply(here.applied.settings, in_thread())
     workerside._fitted.set((stamp.fleet, stamp.fingerprint, get_ident()))

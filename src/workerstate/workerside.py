@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from typing import Any, NamedTuple
 
     from workerstate.applying import Applied
+    from workerstate.drift.policy import Policies
+    from workerstate.drift.watch import Watch
     from workerstate.errors import WorkerStartError
     from workerstate.records.rendezvous import Address
     from workerstate.resources import Opened, Resource
@@ -70,6 +72,7 @@ class Birth(Value):
         libraries: whose global generators are seeded, since the parent has imported them.
         backend: whose pool it is, where that is known beforehand.
         size: how many workers there are at a time, where that is known.
+        drift: what is done about what tasks change; None: nothing.
     """
 
     fleet: str
@@ -91,6 +94,7 @@ class Birth(Value):
     libraries: tuple[str, ...]
     backend: str | None
     size: int | None
+    drift: Policies | None = None
 
 
 class Worker(Value):
@@ -122,6 +126,7 @@ class Here:
         "opened",
         "pid",
         "stream",
+        "watch",
         "who",
     )
 
@@ -138,6 +143,7 @@ class Here:
         self.applied: Applied = Applied(birth.explicit, who.start_method)
         self.opened: Opened = Opened()
         self.stream: Stream | None = None
+        self.watch: Watch | None = None
 
     def close(self) -> None:
         """Close what this worker holds; the functions that do may ask who it is."""
@@ -266,11 +272,30 @@ def run(stamp: Stamp, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
             starting.catch_up(here, stamp)
     token = _here.set(here)
     try:
+        if here.birth.drift is not None:
+            return _run_watched(here, stamp, fn, args, kwargs)
         if stamp.seed is None:
             return fn(*args, **kwargs)
         return _run_seeded(stamp, fn, args, kwargs)
     finally:
         _here.reset(token)
+
+
+def _run_watched(here: Here, stamp: Stamp, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    watch = here.watch
+    if watch is None:
+        from workerstate.starting import watch_over
+
+        watch = here.watch = watch_over(here)
+    watch.before()
+    try:
+        seeded = stamp.seed is not None
+        result = _run_seeded(stamp, fn, args, kwargs) if seeded else fn(*args, **kwargs)
+    except BaseException:
+        watch.after(fn, failed=True)
+        raise
+    watch.after(fn)
+    return result
 
 
 def _run_seeded(stamp: Stamp, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:

@@ -70,7 +70,10 @@ WRONG = {
     "a resource of a lambda": ({"resources": {"m": lambda: 1}}, "'m'"),
     "a global that can't be sent": ({"carry": [f"{__name__}:UNSENDABLE"]}, "UNSENDABLE"),
     "an unknown policy": ({"drift": "rest"}, "did you mean 'reset'"),
-    "a policy that is not there yet": ({"drift": "reset"}, "not there yet"),
+    "an unknown policy of a facet": ({"drift": {"cwd": "rest"}}, "did you mean 'reset'"),
+    "a policy for no facet": ({"drift": {"loging": "warn"}}, "did you mean 'logging'"),
+    "a limit that is no size": ({"drift": {"memory": ("warn", "big")}}, "such as '300 MB'"),
+    "a limit of what is no amount": ({"drift": {"cwd": ("warn", 3)}}, "memory, fds"),
     "an unknown way when full": ({"on_full": "wait"}, "'block' or 'drop'"),
     "an initializer that can't be called": ({"initializer": 3}, "a function without arguments"),
 }

@@ -70,6 +70,7 @@ def block(spec: WorkerSpec, **given: Any) -> Iterator[None]:
         _leave(joblib.Parallel, entry)
         fleet.drain()
         fleet.close()
+        fleet.drift.warn()
 
 
 def _enter(parallel: Any, entry: tuple[int, Fleet]) -> None:

@@ -119,11 +119,13 @@ class Pool(multiprocessing.pool.Pool):
         """As the base class; what the workers have logged is then with the parent's handlers."""
         super().terminate()
         self._fleet.drain()
+        self._fleet.drift.warn()
 
     def join(self) -> None:
         """As the base class; what the workers have logged is then with the parent's handlers."""
         super().join()
         self._fleet.drain()
+        self._fleet.drift.warn()
 
 
 class _Indexed:

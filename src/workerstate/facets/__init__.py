@@ -43,6 +43,7 @@ class Facet:
         imports: whether applying imports modules, and with them whatever those change.
         conditional: whether a key may be one that this process has not, such as a library that
             it has not loaded; applying leaves it out.
+        growth: for an amount, by how much it may grow before that is drift; else 0.
 
     Implement:
         capture, and for what can be put back, apply.
@@ -57,6 +58,7 @@ class Facet:
     sparse: bool = False
     imports: bool = False
     conditional: bool = False
+    growth: int = 0
 
     def capture(self) -> Captured:
         """Read this process. Imports nothing, changes nothing, runs no code of the user's."""
@@ -126,6 +128,11 @@ BUILTIN: tuple[str, ...] = (
     "native_threads",
 )
 
+# What only drift reads, as it compares a process with its own past: in two processes it always
+# differs, so it belongs to no snapshot.
+OWN_PAST = ("builtins", "sys_modules", "memory", "fds")
+WATCHED = (*BUILTIN, *OWN_PAST)
+
 _loaded: dict[str, Facet] = {}
 
 
@@ -138,7 +145,7 @@ def get(name: str) -> Facet:
     """
     facet = _loaded.get(name)
     if facet is None:
-        if name in BUILTIN:
+        if name in WATCHED:
             module = __import__(f"workerstate.facets.{name}", fromlist=["facet"])
             facet = module.facet
         elif ":" in name:

@@ -1,0 +1,181 @@
+"""What moves in the nature of things, and is no drift unless its facet is named in the policy.
+
+* Importing grows ``sys.modules``, and brings what a library's import itself sets: filters for the
+  messages or modules of its own, variables of an OpenMP library, limits that had no key before.
+* Drawing random numbers moves a generator. Seeding it is drift; the two are told apart by the
+  states that drawing can reach in that time. A task that seeds anew, and draws, and runs for more
+  than half a millisecond can't be told from one that draws much; but the first seeding of numpy's
+  generator always can.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from workerstate.drift.reading import MISSING, State
+from workerstate.values import Captured
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+_MOST_BLOCKS = 400
+_WORDS = 624
+_FASTEST = 2  # nanoseconds in which a word can be drawn
+_OPENMP = ("KMP_", "OMP_")
+_COMPILED = ("cython_runtime", "_cython_")  # what Cython's modules share
+_NEW_LIMITS = ("csv_field_size", "socket_timeout")
+
+# What a library has when it is new: one that a task imports first is compared with this. Of other
+# libraries, and other keys, what they have after that task is taken for new.
+NEW: Mapping[str, Mapping[str, Any]] = {
+    "numpy": {
+        "errstate.divide": "warn",
+        "errstate.over": "warn",
+        "errstate.under": "ignore",
+        "errstate.invalid": "warn",
+        "print.precision": 8,
+        "print.threshold": 1000,
+        "print.linewidth": 75,
+        "print.suppress": False,
+        "bufsize": 8192,
+    },
+    "decimal": {
+        "prec": 28,
+        "rounding": "ROUND_HALF_EVEN",
+        "Emin": -999999,
+        "Emax": 999999,
+        "capitals": 1,
+        "clamp": 0,
+        "traps": ("DivisionByZero", "InvalidOperation", "Overflow"),
+    },
+    "sklearn": {
+        "assume_finite": False,
+        "working_memory": 1024,
+        "print_changed_only": True,
+        "transform_output": "default",
+        "enable_metadata_routing": False,
+    },
+    "torch": {
+        "default_dtype": "float32",
+        "grad_enabled": True,
+        "deterministic_algorithms": False,
+        "cudnn.benchmark": False,
+        "cudnn.deterministic": False,
+    },
+}
+
+
+def new(facet: str, now: State) -> State:
+    """Give what a facet was before a task imported its library, which has ``now`` by its end."""
+    fresh = NEW.get(facet)
+    if fresh is None:
+        return now
+    known = {key: fresh.get(key, value) for key, value in now.captured.settings.items()}
+    if facet == "decimal":
+        known.update((f"default.{key}", value) for key, value in fresh.items())
+    return State(Captured(known, {}))
+
+
+def is_natural(
+    facet: str, key: str, before: State, after: State, imported: bool, took: int
+) -> bool:
+    """Tell whether that is no drift.
+
+    Args:
+        facet: the facet's name.
+        key: what of it changed.
+        before: the facet's state as read before the task.
+        after: the same after it.
+        imported: whether a module was imported meanwhile.
+        took: how many nanoseconds the tasks in between have taken.
+    """
+    old, new = before.value(key), after.value(key)
+    if facet == "environ":
+        return imported and old is MISSING and key.startswith(_OPENMP)
+    if facet == "warnings" and key == "filters":
+        return imported and _only_its_own(old, new)
+    if facet == "random":
+        return not _seeded(_words(before.held), _words(after.held), took)
+    if facet == "numpy" and key == "legacy generator":
+        return not _numpy_seeded(before.held, after.held, took)
+    if facet == "sys_modules":
+        return before.value(key) is MISSING and _came_by_import(key, new, imported)
+    if facet == "threads":
+        return key == "files"  # fds tells, when it is many
+    if facet == "limits":
+        return imported and old is MISSING and key in _NEW_LIMITS
+    return False
+
+
+def _came_by_import(name: str, value: object, imported: bool) -> bool:
+    """Tell a module that was imported, or that a package being imported put below its own name."""
+    if getattr(value, "__spec__", None) is not None:
+        return True
+    package, _, rest = name.partition(".")
+    above = getattr(sys.modules.get(package), "__spec__", None) if rest else None
+    return imported and (above is not None or name.startswith(_COMPILED))
+
+
+def _only_its_own(before: Any, after: Any) -> bool:
+    """Tell whether filters were only added, each for a message, a module or a library's warning."""
+    added = [entry for entry in after if entry not in before]
+    return tuple(entry for entry in after if entry in before) == tuple(before) and all(
+        message or module or not category.startswith("builtins:")
+        for _, message, category, module, _ in added
+    )
+
+
+def _words(held: Any) -> tuple[int, ...] | None:
+    """Give the state of a generator of the random module: its words, and the place in them."""
+    return None if held is None else held[1]
+
+
+def _numpy_seeded(before: Any, after: Any, took: int) -> bool:
+    if after is None:
+        return False
+    state, origin = after
+    if before is None or (origin is None and before[1] is not None):
+        return origin is None  # seeding forgets where the first state came from
+    if state.get("bit_generator") != "MT19937":
+        return False
+    return _seeded(_numpy_words(before[0]), _numpy_words(state), took)
+
+
+def _numpy_words(state: Any) -> tuple[int, ...] | None:
+    if state.get("bit_generator") != "MT19937":
+        return None
+    return (*state["state"]["key"].tolist(), int(state["state"]["pos"]))
+
+
+def _seeded(before: tuple[int, ...] | None, after: tuple[int, ...] | None, took: int) -> bool:
+    """Tell whether drawing can't have led from one state of a Mersenne Twister to the other.
+
+    A state that may be too far away for that to be known is taken for one that drawing led to.
+    """
+    if before is None or after is None:
+        return False
+    if before[:_WORDS] == after[:_WORDS]:
+        return after[_WORDS] < before[_WORDS]
+    if after[_WORDS] == _WORDS:
+        return True  # where seeding leaves it; drawing does once in 624 times
+    from _random import Random
+
+    steps = Random()
+    steps.setstate(before)
+    steps.getrandbits(32 * (_WORDS - before[_WORDS]))  # to the end of the block
+    first = _output(after[0])
+    for _ in range(_MOST_BLOCKS):
+        if steps.getrandbits(32) == first:
+            return False
+        steps.getrandbits(32 * (_WORDS - 1))
+    return took < _MOST_BLOCKS * _WORDS * _FASTEST
+
+
+def _output(word: int) -> int:
+    """Give the number that a generator draws from a word of its state (MT19937's tempering)."""
+    word ^= word >> 11
+    word ^= (word << 7) & 0x9D2C5680
+    word ^= (word << 15) & 0xEFC60000
+    return word ^ (word >> 18)
