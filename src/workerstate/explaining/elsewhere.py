@@ -29,8 +29,8 @@ def differences(
 def _in_a_module(backend: Backend, function: types.FunctionType, tracer: Tracer) -> Iterator[str]:
     if backend.runs_main:
         yield (
-            "in a module of its own: found by importing that module, also from a notebook, "
-            "python -c or stdin; now only where the main module is a file that workers run again"
+            "in a module of its own: found by importing that module, also from a notebook or "
+            "python -c; now only where the main module is a file that workers run again"
         )
         return
     captured = _globals(tracer.parts)
@@ -53,8 +53,8 @@ def _in_main(
     if backend.runs_main:
         yield (
             f"in __main__: by reference too, as __main__:{name}; spawn and forkserver workers run "
-            "the script again to find it, and where that is no file (notebook, python -c, stdin) "
-            f"they fail: Can't get attribute {name!r} on <module '__main__'>"
+            "the script again to find it, and where that is no file (notebook, python -c) they "
+            f"fail: Can't get attribute {name!r} on <module '__main__'>"
         )
         return
     there, overdue = watch(backend, (_moved(function), (), {}), seconds)

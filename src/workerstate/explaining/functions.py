@@ -27,12 +27,13 @@ def function_of(task: Any) -> types.FunctionType | None:
 
 def parameter_names(task: Any) -> list[str]:
     """Give the names of a task's parameters by position, as far as they are known."""
-    function = function_of(task)
-    if function is None:
+    if type(task) is functools.partial:
+        return parameter_names(task.func)[len(task.args) :]
+    if type(task) is types.MethodType:
+        return parameter_names(task.__func__)[1:]
+    if type(task) is not types.FunctionType:
         return []
-    code = function.__code__
-    names = list(code.co_varnames[: code.co_argcount])
-    return names[1:] if type(task) is types.MethodType else names
+    return list(task.__code__.co_varnames[: task.__code__.co_argcount])
 
 
 def title(task: Any) -> str:

@@ -14,7 +14,7 @@ from workerstate.explaining.deadline import within
 from workerstate.explaining.functions import function_of
 from workerstate.explaining.picklers import MAPPED_FROM, Backend
 from workerstate.explaining.remedies import remedy
-from workerstate.explaining.tracing import Sink, Tracer, largest, watch
+from workerstate.explaining.tracing import Sink, Tracer, watch
 from workerstate.explaining.values import Refusal, Shipping
 from workerstate.report.words import size as size_of
 
@@ -46,7 +46,7 @@ def ship(backend: Backend, task: Any, args: tuple[Any, ...], kwargs: dict[str, A
         backend.pickler,
         tracer.by,
         None if refusals else size,
-        tuple(largest(tracer.parts)),
+        tuple(tracer.parts),
         tuple(row for row in cost.imports if row.modules or row.error),
         tuple(refusals),
         moved,

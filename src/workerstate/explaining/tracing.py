@@ -72,7 +72,7 @@ class Tracer(_Pickler):  # type: ignore[misc]
         self._arguments = arguments
         self.deadline = deadline
         self.steps: list[Step] = []
-        self.parts: list[Part] = []
+        self._parts: dict[str, Part] = {}
         self.references: dict[tuple[str, str], str] = {}
         self.refusals: list[tuple[str, BaseException]] = []
         self.functions: list[types.FunctionType] = []
@@ -165,9 +165,19 @@ class Tracer(_Pickler):  # type: ignore[misc]
         ):
             return
         by = step.by or self._by.get(id(step.value), "value")
-        self.parts.append(Part(self.here(), by, what(step.value), size))
-        if len(self.parts) > 2 * MOST_PARTS:
-            self.parts = largest(self.parts)
+        # What only wraps another thing of the same path, such as a cell, stands for both.
+        part = Part(self.here(), by, what(step.value), size)
+        self._parts.pop(part.path, None)
+        self._parts[part.path] = part
+        if len(self._parts) > 2 * MOST_PARTS:
+            self._parts = {part.path: part for part in self.parts}
+
+    @property
+    def parts(self) -> list[Part]:
+        """What was met: the parts that weigh most, in the order in which they were done."""
+        parts = list(self._parts.values())
+        kept = {part.path for part in sorted(parts, key=_weight)[-MOST_PARTS:]}
+        return [part for part in parts if part.path in kept]
 
     def here(self) -> str:
         """Say the path to what is being pickled."""
@@ -178,10 +188,8 @@ class Tracer(_Pickler):  # type: ignore[misc]
         return self.sink.size + (frame.tell() if frame else 0)
 
 
-def largest(parts: list[Part]) -> list[Part]:
-    """Give the parts that weigh most, in the order in which they were met."""
-    kept = sorted(parts, key=lambda part: -part.size)[:MOST_PARTS]
-    return [part for part in parts if part in kept]
+def _weight(part: Part) -> int:
+    return part.size
 
 
 def what(value: Any) -> str:
