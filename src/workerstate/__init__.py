@@ -8,8 +8,11 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from workerstate.asking import resource, rng, stdlib_rng, worker
+    from workerstate.drift.change import Drift
     from workerstate.errors import (
         BackendUnavailableError,
+        DriftError,
+        DriftWarning,
         FacetError,
         NoTaskError,
         SpecError,
@@ -31,6 +34,9 @@ _HOME = {
     "BackendUnavailableError": "errors",
     "Captured": "values",
     "Difference": "values",
+    "Drift": "drift.change",
+    "DriftError": "errors",
+    "DriftWarning": "errors",
     "Executor": "executor",
     "FacetError": "errors",
     "Finding": "values",
@@ -56,6 +62,9 @@ __all__ = [
     "BackendUnavailableError",
     "Captured",
     "Difference",
+    "Drift",
+    "DriftError",
+    "DriftWarning",
     "Executor",
     "FacetError",
     "Finding",

@@ -141,7 +141,7 @@ class DriftError(WorkerstateError, RuntimeError):
         return "; ".join(map(str, self.args))
 
 
-class DriftWarning(UserWarning):
+class DriftWarning(WorkerstateError, UserWarning):
     """A task changed the state of its worker.
 
     Args: the change, a ``Drift``.
