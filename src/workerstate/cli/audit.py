@@ -1,8 +1,12 @@
 """Run a program once and say what its tasks would miss, or wrongly share, in their workers.
 
 The program runs as its author wrote it. What the code of each task can read is followed; a worker
-started by the target's own method says what it would have of that. For machine-readable formats,
-stdout has the findings alone, and what the program prints goes to stderr.
+started by the target's own method says what it would have of that. Stdout has the report alone:
+what the program prints goes to stderr.
+
+--fix prints the declaration that answers the findings. --prove runs the program twice more for each
+target, without and with that declaration, and says what its workers had; its files stay as they
+are.
 
 Exit code: 0 no findings, 1 findings, 2 the audit could not be made.
 """
@@ -10,19 +14,30 @@ Exit code: 0 no findings, 1 findings, 2 the audit could not be made.
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workerstate.audit.driver import TARGETS, audit
+from workerstate.cli.output import (
+    add_format,
+    all_rules,
+    check_target,
+    console,
+    read_project,
+    write_findings,
+)
+from workerstate.cli.repair import Repair
 from workerstate.errors import UsageError
+from workerstate.report import audited, proved
+from workerstate.report.stated import of_audit, split_place
+from workerstate.wanted import is_wanted
 
 if TYPE_CHECKING:
-    from workerstate.audit.finding import Audit
-
-FORMATS = ("text", "json", "github", "sarif")
+    from workerstate.audit.finding import Audit, Inherited
+    from workerstate.audit.prove import Proof
+    from workerstate.project import Project
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -44,7 +59,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--timeout", type=_seconds, metavar="S", help="stop the program after S seconds"
     )
-    parser.add_argument("--output-format", choices=FORMATS, default="text")
+    add_format(parser)
+    parser.add_argument(
+        "--fix", action="store_true", help="print the declaration that answers the findings"
+    )
+    parser.add_argument(
+        "--prove", action="store_true", help="run the program with that declaration, and compare"
+    )
     parser.add_argument("--python", metavar="PATH", help="the interpreter to run the program with")
     parser.add_argument("-m", dest="module", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
@@ -52,27 +73,62 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """Audit the program and show the findings; 1 if there are any, else 0."""
-    machine = arguments.output_format != "text"
+    project = read_project()
+    if arguments.output_file != "-":
+        check_target(arguments.output_file)
+    command = _command(arguments)
+    options: dict[str, Any] = {
+        "python": arguments.python,
+        "flags": subprocess._args_from_interpreter_flags(),  # type: ignore[attr-defined]
+    }
     found = audit(
-        _command(arguments),
-        targets=arguments.target or (),
-        timeout=arguments.timeout,
-        python=arguments.python,
-        flags=subprocess._args_from_interpreter_flags(),  # type: ignore[attr-defined]
-        stdout=sys.stderr.fileno() if machine else None,
+        command,
+        targets=arguments.target or ((project.target,) if project.target else ()),
+        timeout=arguments.timeout or project.timeout,
+        stdout=sys.stderr.fileno(),
+        **options,
     )
-    _show(found, arguments.output_format)
-    return 1 if found.findings else 0
+    kept = [finding for finding in found.findings if _is_wanted(finding, project)]
+    repair = Repair(found, kept, command, arguments.timeout or project.timeout, options)
+    proofs = list(repair.proofs()) if arguments.prove else []
+    _show(found, kept, proofs, arguments)
+    # For other programs, stdout has the findings alone.
+    screen = console(stderr=arguments.output_format != "text")
+    if arguments.fix:
+        print(repair.code(), end="", file=screen.file)
+    for proof in proofs:
+        proved.render(proof, screen)
+    return 1 if kept else 0
 
 
-def _show(found: Audit, output_format: str) -> None:
-    if output_format == "json":
-        print(json.dumps([finding.row() for finding in found.findings], indent=1))
-    else:
-        for finding in found.findings:
-            print(f"{finding.path or '-'}:{finding.line or 0}: {finding.code} {finding.sentence}")
+def _is_wanted(finding: Inherited, project: Project) -> bool:
+    places = [split_place(finding.where_set), split_place(finding.where_read)]
+    return is_wanted(project, finding.code, finding.name, places)
+
+
+def _show(
+    found: Audit, kept: list[Inherited], proofs: list[Proof], arguments: argparse.Namespace
+) -> None:
+    """Give the findings as the options say, and on stderr what was not looked into."""
+    if arguments.output_format == "text":
+        audited.render(found, kept, all_rules(), console(stderr=False))
+        return
+    stated = of_audit(kept, all_rules())
+    rows = [{**finding.row(), **_proof_of(finding, proofs)} for finding in kept]
+    write_findings(stated, rows, arguments.output_format, arguments.output_file)
     for note in found.notes:
         print(f"workerstate: note: {note}", file=sys.stderr)
+
+
+def _proof_of(finding: Inherited, proofs: list[Proof]) -> dict[str, Any]:
+    """Give what was shown of a finding, if that was asked for."""
+    rows = [
+        {"target": proof.target, "verdict": row.verdict, "text": row.text}
+        for proof in proofs
+        for row in proof.verdicts
+        if row.finding is finding
+    ]
+    return {"proof": rows} if proofs else {}
 
 
 def _seconds(text: str) -> float:

@@ -135,17 +135,17 @@ def read_project() -> Project:
     return found
 
 
-def console() -> Console:
-    """Give a terminal on stderr; rich obeys NO_COLOR, FORCE_COLOR and TERM=dumb by itself."""
+def console(*, stderr: bool = True) -> Console:
+    """Give a terminal on stderr or stdout; rich obeys NO_COLOR, FORCE_COLOR and TERM=dumb."""
     from rich.console import Console
 
     class Screen(Console):
         def on_broken_pipe(self) -> None:
             raise  # rich itself would end the process, and redirect our stdout
 
-    wide = None if sys.stderr.isatty() else 100
+    wide = None if (sys.stderr if stderr else sys.stdout).isatty() else 100
     # What is shown are names of the program's: nothing in them is meant for rich.
-    return Screen(stderr=True, width=wide, highlight=False, markup=False, emoji=False)
+    return Screen(stderr=stderr, width=wide, highlight=False, markup=False, emoji=False)
 
 
 def show_findings(document: dict[str, Any], arguments: argparse.Namespace) -> None:

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     # By name: a digest that is equal for equal values, and what is shown.
     Texts = dict[str, tuple[str, str]]
 
-FORWARDED = "records go to the parent's handlers"
-IMPORTED = "is imported"
-SEEDED = "a stream of its own for each task"
+FORWARDED = "the parent's handlers"
+IMPORTED = "the module"
+SEEDED = "a random stream for each task"
 _made: dict[tuple[int, tuple[str, ...], tuple[str, ...]], WorkerSpec] = {}
 _told: set[tuple[int, str]] = set()
 
@@ -143,7 +143,7 @@ def _of_facet(name: str, key: str, worker: bool) -> tuple[str, str] | None:
 
     facet = get(name)
     if not facet.present():
-        return None
+        return "", f"the default ({facet.module} is not imported)"
     captured = facet.capture()
     if name == "logging" and key not in captured.settings:
         # A worker has no handlers of the parent's: it sends its records to them.

@@ -1,0 +1,127 @@
+"""The declaration that answers an audit's findings, and what none can answer."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from workerstate.audit.anew import Opening, opening_of
+from workerstate.facets import BUILTIN
+from workerstate.values import Value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from workerstate.audit.finding import Inherited
+
+_MODULE = re.compile(r"sys\.modules\['([^']+)'\]")
+# Findings about something live that fork copied, which a worker may make anew for itself: a lock,
+# a connection, and what one fork server has for all workers.
+_LIVE = ("WS501", "WS502", "WS53", "WS54")
+_WIDTH = 88
+_LINE = "\n" + 8 * " "
+
+
+class Remedy(Value):
+    """What a ``WorkerSpec`` is to say, by the findings that each part answers.
+
+    Attributes:
+        carry: what is carried, by finding.
+        preload: the module that is imported first, by finding.
+        anew: what each worker opens for itself, by finding.
+        seeded: the findings that a seed answers.
+        beyond: the findings that no declaration answers, and what to change in the code instead.
+    """
+
+    carry: tuple[tuple[Inherited, str], ...] = ()
+    preload: tuple[tuple[Inherited, str], ...] = ()
+    anew: tuple[tuple[Inherited, Opening], ...] = ()
+    seeded: tuple[Inherited, ...] = ()
+    beyond: tuple[tuple[Inherited, str], ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What is carried, each once: facets first."""
+        every = dict.fromkeys(name for _, name in self.carry)
+        return tuple(sorted(every, key=lambda name: ":" in name))
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The modules that are imported first, each once."""
+        return tuple(dict.fromkeys(name for _, name in self.preload))
+
+    @property
+    def openings(self) -> tuple[Opening, ...]:
+        """What each worker opens for itself, each once."""
+        return tuple(dict.fromkeys(opening for _, opening in self.anew))
+
+    @property
+    def declares(self) -> bool:
+        """Whether there is anything that a declaration answers."""
+        return bool(self.carry or self.preload or self.anew or self.seeded)
+
+    def code(self) -> str:
+        """Give the declaration as Python code, for the top level of the program's main module."""
+        if not self.declares:
+            return ""
+        names = ["Resource", "WorkerSpec"] if self.anew else ["WorkerSpec"]
+        modules = sorted({o.module for o in self.openings} - {"__main__"})
+        lines = [*(f"import {name}" for name in modules), *([""] if modules else [])]
+        lines += [f"from workerstate import {', '.join(names)}", ""]
+        for opening in self.openings:
+            lines += ["", *opening.code().splitlines(), ""]
+        lines += [""] if self.openings else []
+        lines += _call("spec = WorkerSpec", self._options())
+        return "\n".join(lines) + "\n"
+
+    def _options(self) -> list[str]:
+        options = []
+        if self.names:
+            options.append(f"carry={_listed(self.names)}")
+        if self.seeded:
+            options.append("seed=0")
+        if self.modules:
+            options.append(f"preload={_listed(self.modules)}")
+        if self.openings:
+            rows = [f'"{o.full}": Resource(open={o.function})' for o in self.openings]
+            inside = (
+                ", ".join(rows) if len(rows) == 1 else _LINE + f",{_LINE}".join(rows) + ",\n    "
+            )
+            options.append(f"resources={{{inside}}}")
+        return options
+
+
+def remedy_of(findings: Iterable[Inherited]) -> Remedy:
+    """Give what answers those findings."""
+    carry, preload, anew, seeded, beyond = [], [], [], [], []
+    for finding in findings:
+        module = _MODULE.fullmatch(finding.name)
+        opening = opening_of(finding) if finding.code.startswith(_LIVE) else None
+        if finding.carry is not None:
+            carry.append((finding, finding.carry))
+        elif module is not None:
+            preload.append((finding, module[1]))
+        elif finding.name.partition(":")[0] == "random" or "seed=" in finding.remedy:
+            seeded.append(finding)
+        elif opening is not None:
+            anew.append((finding, opening))
+        else:
+            beyond.append((finding, finding.reason or finding.remedy))
+    return Remedy(tuple(carry), tuple(preload), tuple(anew), tuple(seeded), tuple(beyond))
+
+
+def asked_about(finding: Inherited, carried: str) -> str:
+    """Give what a worker is asked for, to see whether what was carried has arrived."""
+    return finding.name if carried in BUILTIN and ":" in finding.name else carried
+
+
+def _listed(names: Sequence[str]) -> str:
+    return "[" + ", ".join(f'"{name}"' for name in names) + "]"
+
+
+def _call(start: str, options: list[str]) -> list[str]:
+    """Write a call on one line, or with an option on each."""
+    line = f"{start}({', '.join(options)})"
+    if len(line) <= _WIDTH and "\n" not in line:
+        return [line]
+    return [f"{start}(", *(f"    {option}," for option in options), ")"]
