@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workerstate.errors import UsageError
-from workerstate.observe import declare, hook
+from workerstate.observe import declare, hook, leftover
 from workerstate.observe.memory import MemoryWatch
 from workerstate.values import Value
 
@@ -69,7 +69,7 @@ def observe(
         declared: what workers are to start with (see ``declare.setting``).
         stdout: as in subprocess.
         stderr: as in subprocess.
-        timeout: seconds after which the program is killed.
+        timeout: seconds after which the program is killed, and its workers with it.
 
     Raises:
         UsageError: the interpreter or the folder can't be used.
@@ -117,6 +117,9 @@ def observe(
         watch = MemoryWatch(place)
         try:
             status = _wait(process, watch, timeout)
+        except subprocess.TimeoutExpired:
+            leftover.end(place)
+            raise
         finally:
             note.update(ended=time.time_ns(), exit=process.returncode, memory=watch.last)
             _write_note(place, note)
