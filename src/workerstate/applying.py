@@ -24,7 +24,7 @@ IN_THREAD = ("numpy", "decimal", "sklearn", "contextvars", "torch")
 _RETURNABLE = ("environ", "hooks", "logging", "matplotlib", "pandas", "signals")
 # On these start methods all that a fresh worker has comes from the program. loky, dask and others
 # set variables and loggers of their own, which must stay.
-_PLAIN_STARTS = ("fork", "spawn", "forkserver")
+_PLAIN_STARTS = ("fork", "spawn", "forkserver", "template")
 
 
 def in_thread() -> tuple[str, ...]:

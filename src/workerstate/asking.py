@@ -22,9 +22,15 @@ def worker() -> Worker:
     """Say who this worker is.
 
     Raises:
-        NoTaskError: this is no worker of a spec.
+        NoTaskError: this is no worker of a spec, or the template of some.
     """
-    return _current("worker()").who
+    who = _current("worker()").who
+    if who.number < 0:
+        raise NoTaskError(
+            "workerstate.worker(): this is a template, which no worker has been forked from yet; "
+            "what belongs to each worker is opened by a Resource that isn't shared"
+        )
+    return who
 
 
 def resource(name: str) -> Any:

@@ -6,6 +6,8 @@ pickling with its message.
 
 from __future__ import annotations
 
+from _pickle import PicklingError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -129,6 +131,76 @@ def _revive(pickled: object, text: str) -> BaseException | None:
         except Exception:  # its class may be missing here, or refuse what it is made of
             pass
     return told
+
+
+class WorkerDiedError(WorkerstateError, RuntimeError):
+    """The process that ran a task has ended, or wanted to; no other task fails for it.
+
+    Args: the task's function, the worker's number and process id, how it ended, and the last log
+    record that came from it (None: none came, or logging is not carried).
+    """
+
+    def __str__(self) -> str:
+        if len(self.args) != 5:
+            return super().__str__()
+        task, number, pid, how, record = self.args
+        last = f"; its last log record: {record}" if record else ""
+        return f"task {task}: worker {number} (pid {pid}) {how}{last}"
+
+
+class TaskTimeoutError(WorkerDiedError, TimeoutError):
+    """A task ran longer than its ``timeout``, and its worker was killed for it.
+
+    Args: as WorkerDiedError's.
+    """
+
+
+class TaskPicklingError(WorkerstateError, PicklingError):
+    """A task can't be sent to a worker.
+
+    Args: its function, and the reason in words; the cause is pickle's own error.
+    """
+
+    def __str__(self) -> str:
+        if len(self.args) != 2:
+            return super().__str__()
+        task, reason = self.args
+        return f"task {task} can't be sent to a worker: {reason}"
+
+
+class TaskReadError(WorkerstateError, RuntimeError):
+    """A worker could not read a task that it was sent: a module it can't import, say.
+
+    Args: the task's function, the worker's number and process id, and the reason in words; the
+    cause has the worker's traceback.
+    """
+
+    def __str__(self) -> str:
+        if len(self.args) != 4:
+            return super().__str__()
+        task, number, pid, reason = self.args
+        return f"task {task} could not be read in worker {number} (pid {pid}): {reason}"
+
+
+class ResultError(WorkerstateError, PicklingError):
+    """What a task returned or raised can't be sent to the parent, or not be read there.
+
+    Args: the task's function, the worker's number and process id, what it did (``returned a
+    generator``), and the reason in words; the cause has the worker's traceback, if there was one.
+    """
+
+    def __str__(self) -> str:
+        if len(self.args) != 5:
+            return super().__str__()
+        task, number, pid, what, reason = self.args
+        return (
+            f"task {task} in worker {number} (pid {pid}) {what}, which can't be sent to the "
+            f"parent: {reason}"
+        )
+
+
+class TemplateError(WorkerstateError, RuntimeError):
+    """A template could not be prepared, or must not be forked; the text says why."""
 
 
 class DriftError(WorkerstateError, RuntimeError):

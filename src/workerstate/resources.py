@@ -20,10 +20,15 @@ class Resource(Value):
         open: called without arguments in each worker before its first task; gives the resource.
         close: called with it when the worker ends: in an orderly way, that is; a worker that is
             killed or terminated closes nothing.
+        shared: under the start method ``template``, opened once, before the fork: what is big is
+            then in memory once, whatever the number of workers, and a change that a worker makes
+            is that worker's alone. Not for connections and open files, which all would talk over.
+            Other start methods open it in each worker.
     """
 
     open: Callable[[], Any]
     close: Callable[[Any], object] | None = None
+    shared: bool = False
 
 
 class Opened:
@@ -33,6 +38,12 @@ class Opened:
         self._held: dict[str, Any] = {}
         self._closers: list[Callable[[], object]] = []
         self._closed = False
+
+    def copy(self) -> Opened:
+        """Give what a forked worker holds of it: to use, not to close."""
+        mine = Opened()
+        mine._held = dict(self._held)
+        return mine
 
     def open(self, name: str, resource: Resource) -> None:
         """Open one, and remember how to close it."""

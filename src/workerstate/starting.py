@@ -51,11 +51,11 @@ def start(birth: Birth, settings: bytes | None, fingerprint: str, wanted: int | 
     previous = catch_sigterm(steps)
     try:
         steps.check_predecessors()
-        _take_settings(here, steps, settings, fingerprint)
+        take_settings(here, steps, settings, fingerprint)
         _open(here, steps)
         steps.tell(STARTED)
     except (Exception, SystemExit) as error:
-        here.failure = _failure(here, steps.step, error)
+        here.failure = failure(here, steps.step, error)
         steps.tell(FAILED)
         here.close()
     finally:
@@ -71,7 +71,8 @@ def _end(here: Here, steps: Steps) -> None:
             steps.tell(ENDED)
 
 
-def _take_settings(here: Here, steps: Steps, settings: bytes | None, fingerprint: str) -> None:
+def take_settings(here: Here, steps: Steps, settings: bytes | None, fingerprint: str) -> None:
+    """Make this process match the parent's settings, imports and all."""
     steps.next("the settings of the parent")
     wanted = _settings(here.birth, settings, fingerprint)
     for name in EARLY:
@@ -111,9 +112,21 @@ def _open(here: Here, steps: Steps) -> None:
         # For tasks that are not bound: one stream per worker, and none that an earlier one had.
         here.stream = Stream(birth.seed, 0, f"worker {here.who.number} {steps.ordinal}")
         seed_globals(here.stream)
-    for name, resource in birth.resources.items():
-        steps.next(f"resource {name!r}")
-        here.opened.open(name, resource)
+    open_resources(here, steps)
+    initialize(here, steps)
+
+
+def open_resources(here: Here, steps: Steps, *, shared: bool | None = None) -> None:
+    """Open the spec's resources: those that workers of a template share, the others, or all."""
+    for name, resource in here.birth.resources.items():
+        if shared in (None, resource.shared):
+            steps.next(f"resource {name!r}")
+            here.opened.open(name, resource)
+
+
+def initialize(here: Here, steps: Steps) -> None:
+    """Run the initializer, and see to it that the teardown will be."""
+    birth = here.birth
     if birth.initializer is not None:
         steps.next("the initializer")
         birth.initializer()
@@ -146,7 +159,7 @@ def call_after(here: Here, then: Callable[..., object], args: tuple[Any, ...]) -
         then(*args)
         _send_records(here.birth)
     except (Exception, SystemExit) as error:
-        here.failure = _failure(here, "the pool's initializer", error)
+        here.failure = failure(here, "the pool's initializer", error)
         here.close()
     finally:
         workerside._here.reset(token)
@@ -220,7 +233,7 @@ def _start_in_process(birth: Birth) -> Here:
         if birth.teardown is not None:
             here.opened.at_close(birth.teardown)
     except (Exception, SystemExit) as error:
-        here.failure = _failure(here, step, error)
+        here.failure = failure(here, step, error)
         here.close()
     finally:
         workerside._here.reset(token)
@@ -290,7 +303,8 @@ def _how(birth: Birth) -> tuple[str, str]:
     return method, birth.backend or backend
 
 
-def _failure(here: Here, step: str, error: BaseException) -> WorkerStartError:
+def failure(here: Here, step: str, error: BaseException) -> WorkerStartError:
+    """Give the error that tells the parent why this worker could not start."""
     import pickle
     import traceback
 

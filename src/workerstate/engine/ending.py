@@ -1,0 +1,94 @@
+"""How a worker that was forked for one task ends: as an interpreter would, for what is the task's.
+
+``os._exit`` alone would lose what the task has buffered and leave its temporary files; an ordinary
+exit would run what was registered before the fork, once for each task, and touch every page.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+PATIENCE = 1.0  # seconds that threads of a task may go on after it
+_NORMAL = 0
+
+
+def disown() -> None:
+    """Forget, in a process that was forked, what is to happen at the exit of the one it came from.
+
+    Functions of atexit, finalizers of weakref (temporary directories) and of multiprocessing; and
+    the objects of the garbage collector, so that a collection copies no page.
+    """
+    import atexit
+    import gc
+    import weakref
+
+    atexit._clear()
+    registry: Any = getattr(weakref.finalize, "_registry", {})
+    for each in list(registry):
+        each.detach()
+    weakref.finalize._registered_with_atexit = False  # type: ignore[attr-defined]
+    util: Any = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        util._finalizer_registry.clear()
+    process: Any = sys.modules.get("multiprocessing.process")
+    if process is not None:
+        process._children.clear()
+    gc.freeze()
+
+
+def flush_all() -> None:
+    """Write what is buffered in any file, before a fork would copy the buffer."""
+    import gc
+    import io
+
+    kinds = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
+    files = [each for each in gc.get_objects() if type(each) in kinds]
+    files.sort(key=lambda each: type(each) is not io.TextIOWrapper)  # text is on top of bytes
+    for each in (sys.stdout, sys.stderr, *files):
+        _flush(each)
+
+
+def end() -> None:
+    """End this process, after what the task left to be done at exit has been done."""
+    # What flush_all finds is the task's: what was there before is frozen, and not among the objects.
+    for step in (_join_threads, _run_exit_functions, flush_all):
+        try:
+            step()
+        except BaseException:  # the task itself has its result; atexit has shown what was wrong
+            pass
+    os._exit(_NORMAL)
+
+
+def _join_threads() -> None:
+    threading: Any = sys.modules.get("threading")
+    if threading is None or threading.active_count() == 1:
+        return
+    import time
+
+    deadline = time.monotonic() + PATIENCE
+    for each in threading.enumerate():
+        if each is not threading.current_thread() and not each.daemon:
+            each.join(max(0.0, deadline - time.monotonic()))
+
+
+def _run_exit_functions() -> None:
+    import atexit
+
+    atexit._run_exitfuncs()
+    util: Any = sys.modules.get("multiprocessing.util")
+    process: Any = sys.modules.get("multiprocessing.process")
+    if util is not None and (util._finalizer_registry or (process and process._children)):
+        # It was imported before the fork, so that its own exit function was disowned.
+        util._exit_function()
+
+
+def _flush(file: Any) -> None:
+    try:
+        file.flush()
+    except (AttributeError, ValueError, OSError):  # None, closed, or nobody reads any more
+        pass

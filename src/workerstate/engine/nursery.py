@@ -1,0 +1,100 @@
+"""The nursery of one slot: forks a worker for each task, and has the next one waiting.
+
+It is a fork of the template. Each of its workers has a socket of its own, whose other end goes to
+the parent; so the parent knows which process it gives a task to. A worker that has ended is told
+together with the one that takes its place.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from workerstate.engine import processes, wire
+from workerstate.engine.ending import end
+from workerstate.engine.serving import Server
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+
+    from workerstate.engine.template import Template
+
+
+class Nursery:
+    """Forks the workers of one slot.
+
+    Args:
+        template: what this process was forked from.
+        slot: the number of its workers, of which one runs at a time.
+        link: the socket to the parent.
+        standby: how many workers wait while one runs.
+    """
+
+    def __init__(self, template: Template, slot: int, link: socket.socket, standby: int) -> None:
+        self.template = template
+        self.slot = slot
+        self.link = link
+        self.pid = os.getpid()
+        self._most = standby + 1
+        self._alive: set[int] = set()
+        cell = template.board.cell(slot)
+        self._server = Server(link, template.arena, cell, template.here.birth.fleet)
+
+    def run(self) -> None:
+        """Fork a worker whenever one has ended, until the parent has no more use for them."""
+        processes.adopt_orphans()
+        ended: list[tuple[int, int]] = []
+        try:
+            while True:
+                while len(self._alive) < self._most:
+                    self._fork(ended)
+                    ended = []
+                child, status = os.waitpid(-1, 0)
+                if child in self._alive:
+                    self._alive.discard(child)
+                    ended.append((child, status))
+                    self._sweep()
+        except (ConnectionError, BrokenPipeError):
+            self._wait_for_all()
+            os._exit(0)
+
+    def _fork(self, ended: list[tuple[int, int]]) -> None:
+        near, far = wire.pair()
+        child = os.fork()
+        if child == 0:
+            try:
+                processes.end_with_parent(self.pid)
+                near.close()
+                self._serve_one(far)
+            finally:
+                os._exit(1)
+        self._alive.add(child)
+        far.close()
+        wire.tell(self.link, ("worker", child, ended), [near.fileno()])
+        near.close()
+
+    def _serve_one(self, end_of_link: socket.socket) -> None:
+        from workerstate.engine.template import enter
+
+        self.link.close()
+        server = self._server
+        server.end = end_of_link
+        if enter(self.template, self.slot, end_of_link, report=False):
+            known = len(sys.modules)
+            if server.serve_one() and len(sys.modules) != known:
+                server.tell_imports(known)
+        end()
+
+    def _wait_for_all(self) -> None:
+        """Let the last worker finish: it would be killed with this process."""
+        while self._alive:
+            child, _ = os.waitpid(-1, 0)
+            self._alive.discard(child)
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Kill what a task has left running: it has come to this process when its parent ended."""
+        for each in processes.children():
+            if each not in self._alive:
+                processes.kill(each)

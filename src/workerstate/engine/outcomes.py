@@ -1,0 +1,91 @@
+"""What a worker said of a task, as the result or the error that the parent's program gets."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from workerstate.errors import (
+    ResultError,
+    TaskReadError,
+    TaskTimeoutError,
+    WorkerDiedError,
+    WorkerTracebackError,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from workerstate.engine.tasks import Task
+    from workerstate.engine.workers import Worker
+
+
+def error_of(said: tuple[Any, ...], task: Task, worker: Worker) -> BaseException:
+    """Give the error for what ``serving.said`` and its like gave."""
+    kind, what, *rest = said
+    text = rest[-1] if rest else ""
+    facts = (task.said(), worker.slot.number, worker.pid)
+    error: BaseException
+    if kind == "raised":
+        import pickle
+
+        try:
+            error = pickle.loads(what)
+            if not isinstance(error, BaseException):
+                raise TypeError(f"reads back as a {type(error).__name__}")
+        except Exception as reason:
+            last = text.strip().rpartition("\n")[2]
+            error = ResultError(*facts, f"raised {last}", f"{type(reason).__name__}: {reason}")
+    elif kind == "ended":
+        error = WorkerDiedError(*facts, what, None)
+    elif kind == "unread":
+        error, text = TaskReadError(*facts, what), rest[0]
+    else:
+        error = ResultError(*facts, what, rest[0])
+    if text:
+        error.__cause__ = WorkerTracebackError(text)
+    return error
+
+
+def unreadable(reason: BaseException, task: Task, worker: Worker) -> BaseException:
+    """Give the error for a result that came, and could not be read here."""
+    said = f"{type(reason).__name__}: {reason}"
+    facts = (task.said(), worker.slot.number, worker.pid)
+    error = ResultError(*facts, "returned something that can't be read here", said)
+    error.__cause__ = reason
+    return error
+
+
+def death(task: Task, worker: Worker, status: int | None, record: str | None) -> WorkerDiedError:
+    """Give the error for a task whose worker has ended.
+
+    Args:
+        task: what it was running.
+        worker: who.
+        status: as ``os.waitpid`` gives it, or None if nobody could tell.
+        record: its last log record, or None.
+    """
+    facts = (task.said(), worker.slot.number, worker.pid)
+    if task.late:
+        how = f"was killed: the task ran longer than its timeout of {task.limits.timeout:g} s"
+        return TaskTimeoutError(*facts, how, record)
+    return WorkerDiedError(*facts, manner(status), record)
+
+
+def manner(status: int | None) -> str:
+    """Say how a process has ended."""
+    if status is None:
+        return "has ended, and nobody could tell how"
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        try:
+            name = signal.Signals(number).name
+        except ValueError:
+            name = f"signal {number}"
+        hint = {
+            signal.SIGKILL: " (by somebody, or because memory ran out)",
+            signal.SIGSEGV: " (a fault in native code, or a stack overflow)",
+        }.get(number, "")
+        return f"was killed by {name}{hint}"
+    return f"ended with exit code {os.waitstatus_to_exitcode(status)} while the task ran"

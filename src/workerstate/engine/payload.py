@@ -1,0 +1,220 @@
+"""One object on its way between the parent and a worker.
+
+Pickled by protocol 5. Buffers (numpy's arrays, say) of SMALL bytes or more go beside the pickle
+through the arena, and so does a pickle that is itself too long for a message. What doesn't fit a
+window goes in a file of its own (memfd), whose descriptor is sent along.
+
+What refers to the main module is pickled by value (cloudpickle): a worker has another one.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+from pickle import dumps, loads
+
+from workerstate.engine.arena import PAGE, WINDOW, private, write_all
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from workerstate.engine.arena import Arena
+
+SMALL = 64 << 10  # bytes; a buffer below this stays in the pickle
+LONGEST = 96 << 10  # bytes of a pickle that still goes through the socket
+PLAIN, SHARED, OWN = b"\0", b"\1", b"\2"
+_BY_NAME = (b"__main__", b"__mp_main__")
+
+
+class Encoded:
+    """One object as bytes for a message, and what they refer to.
+
+    Attributes:
+        data: what goes into the message.
+        window: the window of the arena that they refer to, or -1.
+        size: how far into it.
+        fd: a file of its own that must go along, or -1.
+    """
+
+    __slots__ = ("data", "fd", "size", "window")
+
+    def __init__(self, data: bytes, window: int = -1, size: int = 0, fd: int = -1) -> None:
+        self.data = data
+        self.window = window
+        self.size = size
+        self.fd = fd
+
+
+def encode(value: object, arena: Arena, lend: Callable[[int], tuple[int, int]]) -> Encoded:
+    """Pickle ``value`` for the other side.
+
+    Args:
+        value: what to send.
+        arena: where big buffers go.
+        lend: called with a number of bytes; gives a window and where in it there is room for them,
+            or (-1, 0).
+
+    Raises:
+        Exception: what pickle raises.
+    """
+    big: list[pickle.PickleBuffer] = []
+
+    def beside(buffer: pickle.PickleBuffer) -> bool:
+        if buffer.raw().nbytes < SMALL:
+            return True
+        big.append(buffer)
+        return False
+
+    data = pickled(value, beside, big)
+    if not big and len(data) <= LONGEST:
+        return Encoded(PLAIN + data)
+    parts = [buffer.raw() for buffer in big]
+    if len(data) > SMALL:
+        parts.insert(0, memoryview(data))
+        data = b""
+    places, total = _places(parts)
+    window, start = lend(total) if total <= WINDOW else (-1, 0)
+    if window < 0:
+        return Encoded(OWN + dumps((data, places, total), 5), fd=_own_file(parts, places))
+    base = window * WINDOW + start
+    for part, (at, _) in zip(parts, places, strict=True):
+        arena.write(base + at, part)
+    return Encoded(SHARED + dumps((data, places, total, base), 5), window, start + total)
+
+
+def decode(data: memoryview, arena: Arena, fd: int, gone: Callable[[int], None] | None) -> Any:
+    """Read what ``encode`` gave.
+
+    Args:
+        data: the bytes of the message.
+        arena: where big buffers are.
+        fd: the file that came along, which is closed here, or -1.
+        gone: called with the window when nothing refers to it any more, where the object is to
+            live in it (a task's arguments); without it, buffers are copied out (results).
+
+    Raises:
+        Exception: what pickle raises.
+    """
+    if data[:1] == PLAIN:
+        return loads(data[1:])
+    if data[:1] == OWN:
+        try:
+            head, places, total = loads(data[1:])
+            views = _cut(memoryview(private(fd, max(total, 1))), places)
+        finally:
+            os.close(fd)
+    else:
+        head, places, total, base = loads(data[1:])
+        if gone is None:
+            views = [_copied(arena, base + at, size) for at, size in places]
+        else:
+            views = _cut(memoryview(_watched(arena, base, total, gone)), places)
+    if not head:
+        head, views = views[0], views[1:]
+    return loads(head, buffers=views)
+
+
+def window_of(data: memoryview | bytes) -> int:
+    """Tell which window an encoded object refers to, or -1."""
+    if data[:1] != SHARED:
+        return -1
+    base: int = loads(data[1:])[3]
+    return base // WINDOW
+
+
+def by_value(value: object, beside: Any = None) -> bytes:
+    """Pickle with cloudpickle, which sends what is in the main module by value.
+
+    Raises:
+        Exception: what it raises.
+    """
+    import cloudpickle
+
+    data: bytes = cloudpickle.dumps(value, 5, buffer_callback=beside)
+    return data
+
+
+def pickled(value: object, beside: Any = None, big: list[Any] | None = None) -> bytes:
+    """Pickle by name where possible, else by value.
+
+    Args:
+        value: what to pickle.
+        beside: pickle's ``buffer_callback``.
+        big: the buffers that it has kept so far, which a second try begins anew.
+
+    Raises:
+        Exception: what pickle raises.
+    """
+    big = [] if big is None else big
+    try:
+        data = dumps(value, 5, buffer_callback=beside)
+        if _BY_NAME[0] not in data and _BY_NAME[1] not in data:
+            return data
+    except Exception as error:
+        big.clear()
+        return _second_try(value, beside, error)
+    big.clear()
+    return by_value(value, beside)
+
+
+def _second_try(value: object, beside: Any, error: Exception) -> bytes:
+    """Pickle by value what can't be by name (lambdas, local functions), or say what was wrong."""
+    try:
+        return by_value(value, beside)
+    except Exception as second:
+        # An object whose own pickling fails gives the same error both times.
+        raise (second if type(second) is not type(error) else error) from None
+
+
+def _places(parts: list[memoryview]) -> tuple[list[tuple[int, int]], int]:
+    places, at = [], 0
+    for part in parts:
+        places.append((at, part.nbytes))
+        at = (at + part.nbytes + PAGE - 1) & -PAGE
+    return places, at
+
+
+def _cut(view: memoryview, places: list[tuple[int, int]]) -> list[memoryview]:
+    return [view[at : at + size] for at, size in places]
+
+
+def _watched(arena: Arena, base: int, total: int, gone: Callable[[int], None]) -> Any:
+    import weakref
+
+    found = arena.private(base, total)
+    window = base // WINDOW
+    # numpy gives a buffer back at once and keeps a reference; so does the object's own life tell.
+    _watching[id(found)] = weakref.ref(found, lambda ref: _ended(ref, window, gone))
+    return found
+
+
+_watching: dict[int, Any] = {}
+
+
+def _ended(ref: Any, window: int, gone: Callable[[int], None]) -> None:
+    for key in [key for key, each in _watching.items() if each is ref]:
+        del _watching[key]
+    gone(window)
+
+
+def _copied(arena: Arena, offset: int, size: int) -> memoryview:
+    numpy = sys.modules.get("numpy")
+    # numpy doesn't zero it, and asks for huge pages.
+    fresh = memoryview(numpy.empty(size, "u1") if numpy is not None else bytearray(size))
+    arena.copy(offset, fresh)
+    return fresh
+
+
+def _own_file(parts: list[memoryview], places: list[tuple[int, int]]) -> int:
+    fd = os.memfd_create("workerstate-object", os.MFD_CLOEXEC)
+    try:
+        for part, (at, _) in zip(parts, places, strict=True):
+            write_all(fd, memoryview(part).cast("B"), at)
+        os.ftruncate(fd, max(places[-1][0] + places[-1][1], 1))
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd

@@ -1,0 +1,352 @@
+"""A pool of workers, whatever starts them: what is submitted is run, and no death stops it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from concurrent.futures import Future
+
+from workerstate.engine import processes, recalling
+from workerstate.engine.arena import Arena
+from workerstate.engine.board import Board, monotonic
+from workerstate.engine.dispatch import Dispatcher
+from workerstate.engine.hearing import Hearing
+from workerstate.engine.mapping import Job
+from workerstate.engine.receiver import IDLE, Receiver
+from workerstate.engine.tasks import NONE, Task
+from workerstate.engine.workers import Slot, Worker
+from workerstate.errors import TaskPicklingError, TemplateError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from workerstate.engine.source import Source
+    from workerstate.engine.tasks import Limits
+
+MOST_FAILURES = 3  # workers in a row that end without an answer
+
+
+class Pool:
+    """Runs tasks in workers.
+
+    Args:
+        source: what starts them.
+        workers: how many run at a time.
+        by_call: whether the tasks of each call have workers of their own.
+        last_record: gives the last log record that came from a process id, or None.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        workers: int,
+        *,
+        by_call: bool = False,
+        last_record: Callable[[int], str | None] = lambda pid: None,
+    ) -> None:
+        self.source = source
+        self.pid = os.getpid()
+        self.arena = Arena()
+        self.board = Board(workers)
+        self.slots = [Slot(number, self.board.cell(number)) for number in range(workers)]
+        self.tasks = Dispatcher(self.arena, workers, self._renew, self._watch, by_call=by_call)
+        self.lock = self.tasks.lock
+        self.hearing = Hearing(self)
+        self.receiver = Receiver("workerstate-pool", self._turn, self.break_with)
+        self.broken: BaseException | None = None
+        self.last_record = last_record
+        self._calls = itertools.count()
+        self._opened = self._closing = self._at_once = self._ended = False
+        self._quiet = time.monotonic()
+
+    def submit(
+        self,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+        *,
+        mark: Any = None,
+        limits: Limits = NONE,
+    ) -> Future[Any]:
+        """Run one task.
+
+        Args:
+            fn, args, kwargs: what to call.
+            mark: the per-task part of a spec, or None.
+            limits: what it may take.
+
+        Raises:
+            RuntimeError: the pool takes no more tasks.
+        """
+        self.open()
+        future: Future[Any] = Future()
+        try:
+            data = self.tasks.encode((fn, args, kwargs or {}, mark), fn)
+        except TaskPicklingError as error:
+            future.set_exception(error)
+            return future
+        call = next(self._calls) if mark is None else mark[3]
+        task = Task(data, fn, call, limits, future=future)
+        with self.lock:
+            self._check_open()
+            self.tasks.add(task)
+        return future
+
+    def map(
+        self,
+        fn: Callable[..., Any],
+        items: list[Any],
+        *,
+        spread: bool,
+        mark: Any = None,
+        limits: Limits = NONE,
+        size: int | None = None,
+        timeout: float | None = None,
+    ) -> Iterator[Any]:
+        """Run a task per item; give the results in order. See ``mapping.Job``.
+
+        Raises:
+            RuntimeError: the pool takes no more tasks.
+        """
+        self.open()
+        call = next(self._calls) if mark is None else mark[3]
+        alone = self.source.single or limits.timeout is not None
+        job = Job(fn, items, spread, mark, call, limits, 1 if alone else size)
+        if items:
+            with self.lock:
+                self._check_open()
+                self.tasks.add(job)
+        return job.results(timeout)
+
+    def open(self) -> None:
+        """Start workers, unless that has been done.
+
+        Raises:
+            RuntimeError: the pool takes no more tasks.
+        """
+        if self._opened and not self._closing:
+            return
+        with self.lock:
+            self._check_open()
+            if not self._opened:
+                self._opened = True
+                self.source.open(self)
+                self.receiver.start()
+
+    def _check_open(self) -> None:
+        if self.broken is not None and not self._ended:
+            raise self.broken
+        if self._closing:
+            raise RuntimeError("cannot schedule new futures after shutdown")
+        if os.getpid() != self.pid:
+            raise RuntimeError("this executor belongs to the process that this one was forked from")
+
+    def shutdown(self, *, wait: bool = True, cancel: bool = False, at_once: bool = False) -> None:
+        """Take no more tasks, and end the workers when they have finished.
+
+        Args:
+            wait: return when all that is over.
+            cancel: cancel what has not begun.
+            at_once: kill what has begun as well.
+        """
+        if os.getpid() != self.pid:
+            return
+        with self.lock:
+            self._closing = True
+            self._at_once = self._at_once or at_once
+            dropped = self._take_pending() if cancel or at_once else []
+            if not self._opened:
+                self._opened = True
+                self.receiver.start()
+        for task in dropped:
+            task.cancel()
+        self.receiver.wake()
+        if wait:
+            self.receiver.join()
+
+    def _take_pending(self) -> list[Task | Job]:
+        pending = list(self.tasks.pending)
+        self.tasks.pending.clear()
+        for each in pending:
+            if isinstance(each, Task):
+                self.tasks.release(each)
+        return pending
+
+    def break_with(self, error: BaseException) -> None:
+        """Give up: fail all tasks with ``error``, and take none any more."""
+        with self.lock:
+            if self.broken is not None:
+                return
+            self.broken = error
+            self._closing = self._at_once = True
+            failed = self._take_pending()
+            for worker in self._workers():
+                failed += self.tasks.unwind(worker)
+        for each in failed:
+            each.fail(error)
+
+    def deliver(self, worker: Worker) -> None:
+        """Take in a worker that has been started."""
+        with self.lock:
+            self.receiver.add(worker.end.fileno(), lambda: self.hearing.hear(worker) and None)
+            slot = worker.slot
+            if slot.running is None:
+                self._run(worker)
+            else:
+                slot.ready.append(worker)
+
+    def _run(self, worker: Worker) -> None:
+        worker.slot.running = worker
+        worker.slot.cell.clear()
+        self.tasks.feed(worker)
+
+    def free(self, worker: Worker) -> None:
+        """Give a worker more to do, or its place to the next. Under the lock."""
+        if worker.single:
+            worker.gone = True
+            self._next(worker.slot)
+        else:
+            self.tasks.feed(worker)
+
+    def _next(self, slot: Slot) -> None:
+        slot.running = None
+        while slot.ready:
+            worker = slot.ready.popleft()
+            if not worker.gone:
+                return self._run(worker)
+
+    def left(self, worker: Worker) -> None:
+        """Take in that a worker has closed its end; who has seen it end will say how."""
+        with self.lock:
+            self.receiver.remove(worker.end.fileno())
+            if worker.single and worker.gone:
+                self.tasks.unwind(worker)
+                worker.close()
+
+    def vacate(self, worker: Worker) -> None:
+        """Fill the place that a dead worker leaves. Under the lock."""
+        self._close(worker)
+        slot = worker.slot
+        if worker in slot.ready:
+            slot.ready.remove(worker)
+        if slot.running is not worker:
+            return
+        slot.running = None
+        slot.failures += 1
+        if slot.failures > MOST_FAILURES:
+            error = TemplateError(
+                f"{slot.failures} workers in a row have ended before they ran a task"
+            )
+            self.receiver.at(0.0, lambda: self.break_with(error))
+        elif worker.single:
+            self._next(slot)
+        elif not self._closing or self.tasks.pending:
+            self.start(slot)
+
+    def start(self, slot: Slot) -> None:
+        """Have a worker started for a slot."""
+        slot.generation += 1
+        worker = self.source.start(slot)
+        if worker is not None:
+            self.deliver(worker)
+
+    def _renew(self, worker: Worker) -> Worker:
+        """Give a new worker in the place of one that has served another call. Under the lock."""
+        slot = worker.slot
+        self._close(worker)
+        slot.running = None
+        slot.generation += 1
+        new = self.source.start(slot)
+        assert new is not None, "calls have workers of their own where those are there at once"
+        slot.running = new
+        slot.cell.clear()
+        self.receiver.add(new.end.fileno(), lambda: self.hearing.hear(new) and None)
+        return new
+
+    def run_again(self, task: Task) -> bool:
+        """Put back a task that its worker has died of, if it may be run again. Under the lock."""
+        if self._at_once:
+            return False
+        if task.size > 1:
+            self.tasks.put_back(self.tasks.divide(task))
+            return True
+        if task.retries <= 0:
+            return False
+        task.retries -= 1
+        task.late = False
+        self.tasks.put_back([task])
+        return True
+
+    def _close(self, worker: Worker) -> None:
+        worker.gone = True
+        fd = worker.end.fileno()
+        if fd >= 0:
+            self.receiver.remove(fd)
+            worker.close()
+
+    def _workers(self) -> list[Worker]:
+        found = [each for slot in self.slots for each in (slot.running, *slot.ready)]
+        return [each for each in found if each is not None]
+
+    def _watch(self, worker: Worker, task: Task) -> None:
+        """See to it that a task is over in time. Under the lock."""
+        assert task.limits.timeout is not None
+        number = task.number
+        self.receiver.at(
+            monotonic() + task.limits.timeout, lambda: self._check_late(worker, task, number)
+        )
+
+    def _check_late(self, worker: Worker, task: Task, number: int) -> None:
+        with self.lock:
+            if not any(number in packet.tasks for packet in worker.packets):
+                return
+            begun, since = worker.slot.cell.begun()
+            left = since + (task.limits.timeout or 0.0) - monotonic()
+            if begun != number:  # its worker is still starting
+                self.receiver.at(monotonic() + 0.01, lambda: self._check_late(worker, task, number))
+            elif left > 0:
+                self.receiver.at(
+                    monotonic() + left, lambda: self._check_late(worker, task, number)
+                )
+            else:
+                task.late = True
+                processes.kill(worker.pid)
+
+    def _turn(self) -> float | None:
+        """Do what is due between two rounds of the receiver; give how long it may wait."""
+        with self.lock:
+            if not self._over():
+                if recalling.worthwhile(self.tasks):
+                    recalling.recall(self.tasks)
+                    return recalling.AFTER
+                return self._cool()
+        self._end()
+        raise StopIteration
+
+    def _over(self) -> bool:
+        if not self._closing:
+            return False
+        return self._at_once or not (self.tasks.pending or self.tasks.busy)
+
+    def _cool(self) -> float | None:
+        """Give back memory that has lain idle for a while."""
+        now = time.monotonic()
+        if self.tasks.busy or not self.tasks.windows.warm:
+            self._quiet = now
+            return IDLE if self.tasks.windows.warm else None
+        if now - self._quiet >= IDLE:
+            self.tasks.windows.cool()
+            return None
+        return IDLE
+
+    def _end(self) -> None:
+        self._ended = self.broken is None
+        self.break_with(RuntimeError("the executor was shut down before the task had ended"))
+        for worker in self._workers():
+            self._close(worker)
+        self.source.stop(at_once=self._at_once)
+        self.arena.close()
+        self.board.close()

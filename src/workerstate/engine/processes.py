@@ -1,0 +1,64 @@
+"""What a process of the engine asks of the kernel: to end with its parent, to adopt orphans."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_libc: list[Any] = []
+
+
+def end_with_parent(parent: int) -> None:
+    """Have this process killed when the thread that started it ends; end now if it has.
+
+    The kernel means the parent's thread, not its process (prctl(2)), so the parent must be one that
+    has a single thread, or start this one from a thread that lasts.
+    """
+    _prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of what the children of this process leave behind."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def children() -> list[int]:
+    """Give the process ids of the children of this thread."""
+    with open(f"/proc/self/task/{os.getpid()}/children") as file:
+        return [int(each) for each in file.read().split()]
+
+
+def pass_interrupts() -> None:
+    """Let Ctrl-C be the parent's matter, which ends its workers.
+
+    With a handler, not SIG_IGN: what a task executes would inherit that.
+    """
+    signal.signal(signal.SIGINT, _nothing)
+
+
+def _nothing(number: int, frame: object) -> None:
+    pass
+
+
+def _prctl(option: int, value: int) -> None:
+    if not _libc:
+        import ctypes
+
+        _libc.append(ctypes.CDLL(None))
+    _libc[0].prctl(option, value, 0, 0, 0)
+
+
+def kill(pid: int) -> None:
+    """Kill a process; it may have ended."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except OSError:
+        pass

@@ -1,0 +1,252 @@
+"""A worker's loop: take a packet of tasks, run them, send what came of it.
+
+Nothing of a task's is kept beyond it, and nothing that a task raises ends the loop: what can't be
+pickled is answered by an error that says so.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from time import perf_counter
+
+from workerstate.engine import wire
+from workerstate.engine.payload import decode, encode, pickled
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    from typing import Any
+
+    from workerstate.engine.arena import Arena
+    from workerstate.engine.board import Cell
+    from workerstate.engine.payload import Encoded
+
+FLUSH = 0.002  # seconds after which results are sent though more are to come
+
+
+class Server:
+    """Runs what comes through one socket.
+
+    Args:
+        end: the socket.
+        arena: what is shared with the parent.
+        cell: where this worker says what it is doing.
+        fleet: the name of the spec's fleet, for tasks that bring its per-task part.
+    """
+
+    def __init__(self, end: socket.socket, arena: Arena, cell: Cell, fleet: str) -> None:
+        self.end = end
+        self.arena = arena
+        self.cell = cell
+        self.fleet = fleet
+        self.buffer = memoryview(bytearray(wire.BUFFER))
+        self._freed: list[int] = []
+        self._grant = -1
+        self._used = 0  # bytes of the grant
+
+    def serve(self) -> None:
+        """Run tasks until the parent closes the connection, or has gone."""
+        while self.serve_one():
+            pass
+
+    def serve_one(self) -> bool:
+        """Run one packet of tasks; False where no more come."""
+        try:
+            size, fd = wire.receive(self.end, self.buffer)
+            if not size:
+                return False
+            self._run_packet(self.buffer[:size], fd)
+        except (ConnectionError, BrokenPipeError):
+            return False
+        return True
+
+    def tell_imports(self, known: int) -> None:
+        """Tell the parent which installed modules a task has imported, beyond the first ``known``.
+
+        The program's own and the standard library's are not for the template to import: what
+        comes with them may be the task's doing.
+        """
+        names = [name for name in list(sys.modules)[known:] if _is_installed(sys.modules[name])]
+        if names:
+            row = (0, wire.VALUE, 0, "\n".join(names)[: wire.LONGEST // 2].encode())
+            packet = wire.pack_results([row], last=False, seconds=0.0, kind=wire.LEARNT)
+            wire.send(self.end, packet)
+
+    def _run_packet(self, packet: memoryview, fd: int) -> None:
+        self._grant, tasks = wire.unpack_tasks(packet)
+        self._used = 0
+        began = sent = perf_counter()
+        waiting: list[tuple[int, int, int, bytes]] = []
+        final = len(tasks) - 1
+        for index, (number, data) in enumerate(tasks):
+            self.cell.begin(number)
+            if index and self.cell.stops_at() == number:
+                break
+            row, own = self._run_task(number, data, fd)
+            if own >= 0:  # a file of its own goes with a packet of its own
+                self._send(waiting, began, last=False)
+                self._send([row], began, last=False, fd=own)
+                waiting = []
+                continue
+            waiting.append(row)
+            now = perf_counter()
+            if index < final and (now - sent > FLUSH or not self.cell.keep(*row)):
+                self._send(waiting, began, last=False)
+                waiting, sent = [], now
+        self._send(waiting, began, last=True)
+
+    def _send(self, rows: list[Any], began: float, *, last: bool, fd: int = -1) -> None:
+        if not rows and not last:
+            return
+        freed, self._freed = self._freed[:4096], self._freed[4096:]
+        took = perf_counter() - began
+        packet = wire.pack_results(rows, last=last, seconds=took, freed=freed)
+        wire.send(self.end, packet, (fd,) if fd >= 0 else ())
+        if fd >= 0:
+            os.close(fd)
+        self.cell.sent()
+
+    def _run_task(self, number: int, data: memoryview, fd: int) -> tuple[Any, int]:
+        """Run one task; give its row for the packet, and its own file or -1."""
+        try:
+            task = decode(data, self.arena, fd, self._freed.append)
+        except BaseException as error:
+            return self._row(number, wire.ERROR, _unread(error))
+        try:
+            value = run_items(self.fleet, task) if len(task) == 5 else run(self.fleet, *task)
+        except BaseException as error:
+            return self._row(number, wire.ERROR, said(error))
+        return self._result_row(number, value, chunk=len(task) == 5)
+
+    def _result_row(self, number: int, value: Any, *, chunk: bool) -> tuple[Any, int]:
+        try:
+            return self._row(number, wire.VALUE, value)
+        except BaseException as error:
+            if chunk:
+                return self._row(number, wire.VALUE, _sendable(*value))
+            return self._row(number, wire.ERROR, _unsendable(value, error))
+
+    def _row(self, number: int, is_value: int, value: Any) -> tuple[Any, int]:
+        found: Encoded = encode(value, self.arena, self._lend)
+        return (number, is_value, found.size, found.data), found.fd
+
+    def _lend(self, size: int) -> tuple[int, int]:
+        from workerstate.engine.arena import PAGE, WINDOW
+
+        start = (self._used + PAGE - 1) & -PAGE
+        if self._grant < 0 or start + size > WINDOW:
+            return -1, 0
+        self._used = start + size
+        return self._grant, start
+
+
+def _is_installed(module: object) -> bool:
+    origin = getattr(getattr(module, "__spec__", None), "origin", None)
+    return type(origin) is str and ("site-packages" in origin or "dist-packages" in origin)
+
+
+def run(fleet: str, fn: Any, args: Any, kwargs: Any, mark: Any) -> Any:
+    """Run one task, with its spec's per-task part if it brings a mark."""
+    if mark is None:
+        return fn(*args, **kwargs)
+    from workerstate.workerside import Stamp
+    from workerstate.workerside import run as run_declared
+
+    fingerprint, settings, seed, call, key = mark
+    return run_declared(Stamp(b"", fleet, fingerprint, settings, seed, call, key), fn, args, kwargs)
+
+
+def run_items(fleet: str, chunk: Any) -> tuple[list[Any], dict[int, tuple[Any, ...]]]:
+    """Run the tasks of a chunk; give their values, and by index what others raised instead."""
+    fn, items, spread, mark, start = chunk
+    if mark is not None:
+        call, fn = fn, None
+        index = start
+
+        def fn(*args: Any) -> Any:
+            nonlocal index
+            index += 1
+            return run(fleet, call, args, {}, (*mark[:4], index - 1))
+
+    values: list[Any] = []
+    failed: dict[int, tuple[Any, ...]] = {}
+    add = values.append
+    rest = iter(items)
+    while True:
+        try:
+            if spread:
+                for item in rest:
+                    add(fn(*item))
+            else:
+                for item in rest:
+                    add(fn(item))
+            return values, failed
+        except BaseException as error:
+            failed[len(values)] = said(error)
+            add(None)
+
+
+def said(error: BaseException) -> tuple[Any, ...]:
+    """Say what a task raised, in a way that is sure to arrive."""
+    import pickle
+    import traceback
+
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    # In the parent either of these would end the program rather than fail the task.
+    if isinstance(error, SystemExit):
+        return "ended", f"called sys.exit({_shown(error.code)})", text
+    if isinstance(error, KeyboardInterrupt):
+        return "ended", "raised KeyboardInterrupt", text
+    error.__traceback__ = None
+    for dumps in (pickle.dumps, _dumps_by_value):
+        try:
+            data = dumps(error)
+            if dumps is _dumps_by_value or isinstance(pickle.loads(data), BaseException):
+                return "raised", data, text
+        except BaseException as reason:
+            why = reason
+    return "unsendable", f"raised {type(error).__name__}: {_shown(error)}", _why(why), text
+
+
+def _dumps_by_value(error: BaseException) -> bytes:
+    """Pickle what is of a class that the parent sent by value, which alone can be read there."""
+    from workerstate.engine.payload import by_value
+
+    if type(error).__module__ not in ("__main__", "__mp_main__"):
+        raise TypeError("it can be pickled, but not read again")
+    return by_value(error)
+
+
+def _unsendable(value: object, error: BaseException) -> tuple[Any, ...]:
+    return "unsendable", f"returned a {type(value).__name__}", _why(error), ""
+
+
+def _sendable(values: list[Any], failed: dict[int, Any]) -> tuple[list[Any], dict[int, Any]]:
+    """Put an error in the place of each value of a chunk that can't be pickled."""
+    for index, value in enumerate(values):
+        try:
+            pickled(value)
+        except BaseException as error:
+            values[index] = None
+            failed[index] = _unsendable(value, error)
+    return values, failed
+
+
+def _unread(error: BaseException) -> tuple[Any, ...]:
+    import traceback
+
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    return "unread", _why(error), text
+
+
+def _why(error: BaseException) -> str:
+    return f"{type(error).__name__}: {_shown(error)}"
+
+
+def _shown(value: object) -> str:
+    """Give the text of a value whose own code may fail."""
+    try:
+        return str(value)[:2000] if isinstance(value, BaseException) else repr(value)[:200]
+    except BaseException:
+        return f"a {type(value).__name__} that can't be shown"

@@ -1,0 +1,38 @@
+"""What starts the workers of a pool: a template, or a start method of the standard library."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from workerstate.engine.pool import Pool
+    from workerstate.engine.workers import Slot, Worker
+
+
+class Source:
+    """Starts and ends the workers of one pool.
+
+    Attributes:
+        single: each worker runs one task.
+    """
+
+    single = False
+
+    def open(self, pool: Pool) -> None:
+        """Begin: have a worker started for each slot, which is handed to ``pool.deliver``."""
+        raise NotImplementedError
+
+    def start(self, slot: Slot) -> Worker | None:
+        """Give a new worker for a slot; None if it is delivered later. Under the pool's lock."""
+        raise NotImplementedError
+
+    def settle(self, mark: Any) -> None:
+        """Take in the settings that a task brings, for workers that are started from now on."""
+
+    def learn(self, names: list[str]) -> None:
+        """Take in which modules a task has imported."""
+
+    def stop(self, *, at_once: bool) -> None:
+        """End all processes, and wait for their end; kill them if ``at_once``."""
+        raise NotImplementedError

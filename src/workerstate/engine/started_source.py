@@ -1,0 +1,177 @@
+"""Workers that are started one by one: by fork, spawn, forkserver, or as loky starts its own."""
+
+from __future__ import annotations
+
+import contextvars
+import os
+import socket
+import threading
+import time
+
+from workerstate.engine import processes, wire
+from workerstate.engine.source import Source
+from workerstate.engine.workers import Slot, Worker
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from workerstate.engine.pool import Pool
+    from workerstate.fleet import Fleet
+
+PATIENCE = 10.0  # seconds that workers may take to end
+
+
+class StartedSource(Source):
+    """Starts each worker as a process of a multiprocessing context.
+
+    Args:
+        fleet: what they start with.
+        context: of multiprocessing, or of loky.
+        single: each runs one task.
+        standby: how many wait in a slot while one runs, where each runs one task.
+    """
+
+    def __init__(self, fleet: Fleet, context: Any, *, single: bool, standby: int = 1) -> None:
+        self.single = single
+        self._fleet = fleet
+        self._context = context
+        self._standby = standby if single else 0
+        self._workers: dict[int, Worker] = {}  # by pidfd
+        # A forked worker has the context variables of who asked for it, not of the pool's thread.
+        self._caller = contextvars.copy_context()
+        self._stopping = False
+
+    def open(self, pool: Pool) -> None:
+        """Start the first workers, in the thread that asks for it."""
+        self._pool = pool
+        for _ in range(1 + self._standby):
+            for slot in pool.slots:
+                pool.start(slot)
+
+    def start(self, slot: Slot) -> Worker | None:
+        """Start a worker, which can be sent tasks at once."""
+        near, far = wire.pair()
+        orders = Orders(self, slot.number, far)
+        process = self._context.Process(target=serve, args=(orders,))
+        self._caller.run(process.start)
+        worker = Worker(slot, near, pid=process.pid, single=self.single, process=process)
+        if self.single:
+            far.close()
+        else:
+            worker.inbox = far
+        pidfd = os.pidfd_open(process.pid)
+        self._workers[pidfd] = worker
+        self._pool.receiver.add(pidfd, lambda: self._ended(pidfd))
+        return worker
+
+    def _ended(self, pidfd: int) -> None:
+        worker = self._workers.pop(pidfd)
+        self._pool.receiver.remove(pidfd)
+        os.close(pidfd)
+        worker.process.join()
+        code = worker.process.exitcode
+        self._pool.hearing.drain(worker)
+        if not worker.ready and not self._stopping:
+            failure = self._fleet.failure(worker.pid)
+            if failure is not None:
+                self._pool.break_with(failure)
+        self._pool.hearing.bury(worker, None if code is None else -code if code < 0 else code << 8)
+        if self.single and not self._stopping:
+            with self._pool.lock:
+                self._pool.start(worker.slot)
+
+    def disown(self) -> None:
+        """Close, in a process that was forked, the parent's ends of all connections."""
+        for worker in self._workers.values():
+            worker.end.close()
+            if worker.inbox is not None:
+                worker.inbox.close()
+
+    def stop(self, *, at_once: bool) -> None:
+        """End all workers: their connections are closed, so that they do when they are idle."""
+        self._stopping = True
+        if at_once:
+            self._kill_all()
+        deadline = time.monotonic() + PATIENCE
+        for worker in self._workers.values():
+            worker.process.join(max(0.0, deadline - time.monotonic()))
+        self._kill_all()
+        for pidfd, worker in self._workers.items():
+            worker.process.join()
+            os.close(pidfd)
+        self._workers.clear()
+
+    def _kill_all(self) -> None:
+        for worker in self._workers.values():
+            if worker.process.exitcode is None:
+                processes.kill(worker.pid)
+
+
+class Orders:
+    """What a worker is told when it is started; a forked one has it, others read it.
+
+    Args:
+        source: of the parent.
+        number: the worker's.
+        end: its socket.
+    """
+
+    def __init__(self, source: StartedSource, number: int, end: socket.socket) -> None:
+        pool = source._pool
+        self.source: StartedSource | None = source
+        self.number = number
+        self.single = source.single
+        self.slots = len(pool.slots)
+        self.parent = os.getpid() if _lasts() else 0
+        self.fds = (end.fileno(), pool.arena.fd, pool.board.fd)
+        self.fleet = source._fleet
+        self.start: tuple[Any, ...] | None = None
+        self.fleet.birth()  # before a fork: afterwards it would be too late
+
+    def __getstate__(self) -> dict[str, Any]:
+        from multiprocessing.reduction import DupFd
+
+        fds = [DupFd(fd) for fd in self.fds]
+        start = self.fleet.orders()
+        return {**self.__dict__, "source": None, "fleet": None, "start": start, "fds": fds}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.fds = tuple(fd.detach() for fd in state["fds"])
+
+
+def serve(orders: Orders) -> None:
+    """Be a worker: what a process that was started runs."""
+    from workerstate import workerside
+    from workerstate.engine.arena import Arena
+    from workerstate.engine.board import Board
+    from workerstate.engine.serving import Server
+
+    if orders.parent:
+        processes.end_with_parent(os.getppid())
+    processes.pass_interrupts()
+    if orders.source is not None:
+        orders.source.disown()
+        start = orders.fleet.orders_here()
+    else:
+        assert orders.start is not None
+        start = orders.start
+    end = socket.socket(fileno=orders.fds[0])
+    here = workerside.begin(*start, orders.number)
+    if here.failure is not None:
+        wire.tell_failure(end, here.failure)
+        return
+    wire.tell_ready(end)
+    cell = Board(orders.slots, orders.fds[2]).cell(orders.number)
+    server = Server(end, Arena(orders.fds[1]), cell, here.birth.fleet)
+    if orders.single:
+        server.serve_one()
+    else:
+        server.serve()
+
+
+def _lasts() -> bool:
+    """Tell whether this thread lives as long as the process, or the pool."""
+    thread = threading.current_thread()
+    return thread is threading.main_thread() or thread.name == "workerstate-pool"

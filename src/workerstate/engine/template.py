@@ -1,0 +1,247 @@
+"""The template: a process that is prepared once, and forks workers from what it has become.
+
+It is an interpreter of its own, never a fork of the parent: no thread and no lock of the parent's
+is in it. It has one thread, and does nothing but wait for orders:
+
+    ("worker", slot, how) + socket     fork a worker that takes tasks from that socket
+    ("nursery", slot, how) + socket    fork a nursery, which forks a worker per task (``nursery``)
+    ("learn", names)                   import what tasks have imported
+    ("settle", settings, fingerprint)  take the parent's settings of now
+    ("kill", pid)                      end a worker at once
+    ("stop",)                          end when the workers have ended
+
+and tells ("ready", pid), ("failed", error), ("died", pid, status), ("learnt", names).
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import select
+import socket
+import sys
+
+from workerstate.engine import heap, processes, wire
+from workerstate.engine.arena import Arena
+from workerstate.engine.board import Board
+from workerstate.engine.ending import disown, end, flush_all
+from workerstate.engine.safety import culprits
+from workerstate.engine.serving import Server
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from workerstate.workerside import Here
+
+
+class Template:
+    """What the process is, once it has been prepared.
+
+    Args:
+        orders: the socket to the parent.
+        arena: what is shared with it.
+        board: where workers say what they are doing.
+        here: what was prepared.
+    """
+
+    def __init__(self, orders: socket.socket, arena: Arena, board: Board, here: Here) -> None:
+        self.orders = orders
+        self.arena = arena
+        self.board = board
+        self.here = here
+        self.pid = os.getpid()
+        self._workers: dict[int, int] = {}  # pid by its pidfd
+        self._stopping = False
+        self._buffer = memoryview(bytearray(wire.BUFFER))
+
+    def run(self, parent: int) -> None:
+        """Obey until the parent says stop, or has gone.
+
+        Args:
+            parent: a pidfd of it: its end is seen though others hold its sockets open.
+        """
+        poll = select.poll()
+        poll.register(self.orders, select.POLLIN)
+        poll.register(parent, select.POLLIN)
+        while not (self._stopping and not self._workers):
+            for fd, _ in poll.poll():
+                if fd == parent:
+                    return
+                if fd == self.orders.fileno():
+                    if not self._obey(poll):
+                        return
+                else:
+                    poll.unregister(fd)
+                    self._bury(fd)
+
+    def _obey(self, poll: Any) -> bool:
+        order, fds = wire.hear(self.orders, self._buffer)
+        if order is None:
+            return False
+        kind = order[0]
+        if kind in ("worker", "nursery"):
+            pidfd = self._fork(kind, order[1], order[2], fds[0])
+            poll.register(pidfd, select.POLLIN)
+        elif kind == "kill":
+            if order[1] in self._workers.values():
+                processes.kill(order[1])
+        elif kind == "learn":
+            wire.tell(self.orders, ("learnt", self._learn(order[1])))
+        elif kind == "settle":
+            self._settle(*order[1:])
+        elif kind == "stop":
+            self._stopping = True
+            poll.unregister(self.orders)
+        return True
+
+    def _fork(self, kind: str, slot: int, how: dict[str, Any], fd: int) -> int:
+        child = os.fork()
+        if child == 0:
+            try:
+                processes.end_with_parent(self.pid)
+                self._become(kind, slot, how, fd)
+            finally:
+                os._exit(1)
+        os.close(fd)
+        wire.tell(self.orders, ("forked", slot, how["generation"], child))
+        pidfd = os.pidfd_open(child)
+        self._workers[pidfd] = child
+        return pidfd
+
+    def _become(self, kind: str, slot: int, how: dict[str, Any], fd: int) -> None:
+        """Go on as a worker, or as a nursery."""
+        self.orders.close()
+        for each in self._workers:
+            os.close(each)
+        disown()
+        link = socket.socket(fileno=fd)
+        if kind == "nursery":
+            from workerstate.engine.nursery import Nursery
+
+            Nursery(self, slot, link, how["standby"]).run()
+        else:
+            serve(self, slot, link, report=True)
+            end()
+
+    def _bury(self, pidfd: int) -> None:
+        child = self._workers.pop(pidfd)
+        os.close(pidfd)
+        _, status = os.waitpid(child, 0)
+        if not self._stopping:
+            wire.tell(self.orders, ("died", child, status))
+
+    def _learn(self, names: list[str]) -> list[str]:
+        """Import modules, if that leaves this process fit for forking; give those it has now."""
+        child = os.fork()
+        if child == 0:
+            fit = False
+            try:
+                _import(names)
+                fit = not culprits()
+            finally:
+                os._exit(0 if fit else 1)
+        if os.waitpid(child, 0)[1] != 0:
+            return []
+        _import(names)
+        flush_all()
+        heap.prepare()
+        return names
+
+    def _settle(self, settings: bytes | None, fingerprint: str) -> None:
+        """Match the parent's settings of now; a worker that is forked later has no more to do."""
+        from workerstate import starting
+        from workerstate.workerside import Stamp
+
+        stamp = Stamp(b"", self.here.birth.fleet, fingerprint, settings, None, 0, 0)
+        try:
+            starting.catch_up(self.here, stamp)
+        except Exception:  # the task that brings these settings will try, and say what is wrong
+            pass
+
+
+def serve(template: Template, slot: int, link: socket.socket, *, report: bool) -> None:
+    """Be a worker of the template: start, and take tasks until there are no more."""
+    if enter(template, slot, link, report=report):
+        birth = template.here.birth
+        Server(link, template.arena, template.board.cell(slot), birth.fleet).serve()
+
+
+def enter(template: Template, slot: int, link: socket.socket, *, report: bool) -> bool:
+    """Start this process as a worker; if that fails, tell the parent and give False."""
+    from workerstate.preparing import enter as enter_here
+
+    here = enter_here(template.here, slot, report=report)
+    if here.failure is None:
+        return True
+    wire.tell_failure(link, here.failure)
+    return False
+
+
+def main(orders_fd: int, start_fd: int, arena_fd: int, board_fd: int) -> None:
+    """Be a template: what the parent executes.
+
+    Args:
+        orders_fd: the socket to the parent.
+        start_fd: a file with what it is to be, pickled.
+        arena_fd: the shared file for what is big.
+        board_fd: the shared memory in which workers say what they are doing.
+    """
+    orders = socket.socket(fileno=orders_fd)
+    processes.pass_interrupts()
+    parent = os.pidfd_open(os.getppid())
+    with open(start_fd, "rb") as file:
+        start = pickle.load(file)
+    watch = _watch_parent(parent)
+    from workerstate import portable
+    from workerstate.preparing import prepare
+
+    sys.argv[:] = start["argv"]
+    here = prepare(portable.loads(start["birth"]), start["settings"], start["fingerprint"])
+    wrong = [] if here.failure is not None else culprits()
+    if here.failure is None and not wrong:
+        flush_all()
+        heap.prepare()
+    processes.kill(watch)
+    os.waitpid(watch, 0)
+    if here.failure is not None or wrong:
+        wire.tell(orders, ("failed", pickle.dumps(here.failure), wrong))
+        _leave(here)
+    template = Template(orders, Arena(arena_fd), Board(start["workers"], board_fd), here)
+    wire.tell(orders, ("ready", os.getpid()))
+    try:
+        template.run(parent)
+    except (ConnectionError, BrokenPipeError):  # the parent has gone
+        pass
+    _leave(here)
+
+
+def _leave(here: Here) -> None:
+    """End this process, its resources closed; freeing its memory piece by piece would take long."""
+    here.close()
+    flush_all()
+    os._exit(0)
+
+
+def _watch_parent(parent: int) -> int:
+    """Have this process killed if the parent ends while it is busy importing."""
+    me = os.getpid()
+    watch = os.fork()
+    if watch == 0:
+        try:
+            processes.end_with_parent(me)
+            poll = select.poll()
+            poll.register(parent, select.POLLIN)
+            poll.poll()
+            processes.kill(me)
+        finally:
+            os._exit(0)
+    return watch
+
+
+def _import(names: list[str]) -> None:
+    for name in names:
+        try:
+            __import__(name)
+        except Exception:  # the task that needs it says so
+            pass

@@ -1,0 +1,276 @@
+"""The parent's side of a template: its process, and the workers that it forks."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+
+from workerstate import portable
+from workerstate.engine import processes, wire
+from workerstate.engine.source import Source
+from workerstate.engine.workers import Slot, Worker
+from workerstate.errors import TemplateError, WorkerStartError
+from workerstate.preparing import last_step
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from workerstate.engine.pool import Pool
+    from workerstate.fleet import Fleet
+
+PATIENCE = 10.0  # seconds that workers may take to end
+SEEN = 2  # tasks that must have imported a module before the template does
+_CODE = "import sys; sys.path[:] = {path!r}; from workerstate.engine.template import main; main{fds}"
+
+
+class TemplateSource(Source):
+    """Starts workers by forking them from a template.
+
+    Args:
+        fleet: what they start with.
+        single: a worker per task, forked by a nursery per slot.
+        standby: how many workers wait in a slot while one runs.
+    """
+
+    def __init__(self, fleet: Fleet, *, single: bool, standby: int = 1) -> None:
+        self.single = single
+        self._fleet = fleet
+        self._standby = standby
+        self._seen: dict[str, int] = {}
+        self._known: set[str] = set()
+        self._workers: dict[int, Worker] = {}  # by pid
+        self._nurseries: dict[int, Slot] = {}  # by pid
+        self._new: dict[tuple[int, int], Worker] = {}  # by slot and generation, until the pid comes
+        self._process: subprocess.Popen[bytes] | None = None
+        self._buffer = memoryview(bytearray(wire.BUFFER))
+        self._stopping = False
+
+    def open(self, pool: Pool) -> None:
+        """Execute the template, and have it fork as soon as it is ready."""
+        self._pool = pool
+        self._orders, far = wire.pair()
+        birth, settings, self._fingerprint = self._fleet.orders()
+        start = {
+            "birth": portable.dumps(birth),
+            "settings": settings,
+            "fingerprint": self._fingerprint,
+            "argv": list(sys.argv),
+            "workers": len(pool.slots),
+        }
+        self._birth = birth
+        self._process = _execute(start, far, pool.arena.fd, pool.board.fd)
+        far.close()
+        self._pidfd = os.pidfd_open(self._process.pid)
+        pool.receiver.add(self._orders.fileno(), self._hear)
+        pool.receiver.add(self._pidfd, self._ended)
+        for slot in pool.slots:
+            pool.start(slot)
+
+    def start(self, slot: Slot) -> Worker | None:
+        """Order a worker, which can be sent tasks at once, or a nursery, which delivers them."""
+        near, far = wire.pair()
+        how = {"generation": slot.generation, "standby": self._standby}
+        kind = "nursery" if self.single else "worker"
+        self._tell((kind, slot.number, how), [far.fileno()])
+        if self.single:
+            far.close()
+            self._replace_nursery(slot, near)
+            return None
+        worker = Worker(slot, near, inbox=far)
+        self._new[slot.number, slot.generation] = worker
+        return worker
+
+    def _replace_nursery(self, slot: Slot, link: socket.socket) -> None:
+        """Listen to a slot's new nursery; the old one ends with the worker that it has running."""
+        old: socket.socket | None = slot.keeper
+        slot.keeper = link
+        self._pool.receiver.add(link.fileno(), lambda: self._hear_nursery(slot, link))
+        if old is not None:
+            self._drop_nursery(old)
+            for worker in slot.ready:
+                worker.gone = True
+                self._pool.receiver.remove(worker.end.fileno())
+                worker.close()
+            slot.ready.clear()
+
+    def _drop_nursery(self, link: socket.socket) -> None:
+        self._pool.receiver.remove(link.fileno())
+        link.close()
+
+    def settle(self, mark: Any) -> None:
+        """Have the template take the settings that tasks bring from now on."""
+        fingerprint, settings = mark[:2]
+        if fingerprint != self._fingerprint:
+            self._fingerprint = fingerprint
+            self._tell(("settle", settings, fingerprint))
+            self._renew()
+
+    def _renew(self) -> None:
+        """Have each nursery replaced by one that is forked from the template as it is now."""
+        if self.single:
+            with self._pool.lock:
+                for slot in self._pool.slots:
+                    self._pool.start(slot)
+
+    def learn(self, names: list[str]) -> None:
+        """Have the template import what several tasks have imported."""
+        for name in names:
+            self._seen[name] = self._seen.get(name, 0) + 1
+        wanted = [n for n in names if self._seen[n] >= SEEN and n not in self._known]
+        if wanted:
+            self._known.update(wanted)
+            self._tell(("learn", wanted))
+
+    def _tell(self, order: tuple[Any, ...], fds: list[int] | None = None) -> None:
+        try:
+            wire.tell(self._orders, order, fds or [])
+        except OSError:  # it has died, which its pidfd tells
+            pass
+
+    def _hear(self) -> None:
+        try:
+            news, _ = wire.hear(self._orders, self._buffer, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        except OSError:
+            news = None
+        if news is None:
+            self._pool.receiver.remove(self._orders.fileno())
+            return
+        kind, *facts = news
+        if kind == "forked":
+            self._forked(*facts)
+        elif kind == "died":
+            self._died(*facts)
+        elif kind == "failed":
+            self._failed(*facts)
+        elif kind == "learnt" and facts[0]:
+            self._renew()
+
+    def _forked(self, slot: int, generation: int, pid: int) -> None:
+        if self.single:
+            self._nurseries[pid] = self._pool.slots[slot]
+            return
+        worker = self._new.pop((slot, generation))
+        worker.pid = pid
+        self._workers[pid] = worker
+
+    def _died(self, pid: int, status: int) -> None:
+        worker = self._workers.pop(pid, None)
+        if worker is not None:
+            self._pool.hearing.bury(worker, status)
+            return
+        self._nurseries.pop(pid, None)
+
+    def _hear_nursery(self, slot: Slot, link: socket.socket) -> None:
+        try:
+            news, fds = wire.hear(link, self._buffer, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        except OSError:
+            news, fds = None, []
+        if news is None:
+            self._drop_nursery(link)
+            if slot.keeper is link and not self._stopping:
+                self._nursery_died(slot)
+            return
+        _, pid, ended = news
+        for each, status in ended:
+            worker = self._workers.pop(each, None)
+            if worker is not None:
+                self._pool.hearing.bury(worker, status)
+        worker = Worker(slot, socket.socket(fileno=fds[0]), pid=pid, single=True)
+        self._workers[pid] = worker
+        if slot.keeper is link:
+            self._pool.deliver(worker)
+        else:
+            worker.close()
+
+    def _nursery_died(self, slot: Slot) -> None:
+        """Bury the workers that have gone with their nursery, and have a new one forked."""
+        slot.keeper = None
+        for pid, worker in list(self._workers.items()):
+            if worker.slot is slot:
+                del self._workers[pid]
+                self._pool.hearing.bury(worker, int(signal.SIGKILL))
+        with self._pool.lock:
+            self._pool.start(slot)
+
+    def _failed(self, pickled: bytes, wrong: list[str]) -> None:
+        error = pickle.loads(pickled)
+        if wrong:
+            error = TemplateError(
+                f"the template must not be forked: {'; '.join(wrong)}. What starts it runs in its "
+                "preloaded modules, shared resources or initializer; open it in each worker (a "
+                "Resource that isn't shared), or use start_method='forkserver'"
+            )
+        self._pool.break_with(error)
+
+    def _ended(self) -> None:
+        """Take in that the template itself has ended, and all workers with it."""
+        self._pool.receiver.remove(self._pidfd)
+        assert self._process is not None
+        while self._orders.fileno() in self._pool.receiver:
+            self._hear()
+        if self._stopping or self._pool.broken is not None:
+            return
+        code = self._process.wait()
+        step = last_step(self._birth.folder, self._birth.fleet)
+        how = f"killed by signal {-code}" if code < 0 else f"with exit code {code}"
+        if step is not None:
+            reason = f"the template's process ended at this step, {how}"
+            self._pool.break_with(WorkerStartError(-1, self._process.pid, step, reason, "", None))
+        else:
+            self._pool.break_with(TemplateError(f"the template has ended, {how}"))
+
+    def stop(self, *, at_once: bool) -> None:
+        """End the template, and with it all workers."""
+        self._stopping = True
+        if self._process is None:
+            return
+        for slot in self._pool.slots:
+            if slot.keeper is not None:
+                self._drop_nursery(slot.keeper)
+        if at_once:
+            self._kill_all()
+        else:
+            self._tell(("stop",))
+        try:
+            self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._kill_all()
+            self._process.wait()
+        self._pool.receiver.remove(self._orders.fileno())
+        self._orders.close()
+        os.close(self._pidfd)
+
+    def _kill_all(self) -> None:
+        for pid in (*self._workers, *self._nurseries):
+            processes.kill(pid)
+        assert self._process is not None
+        self._process.kill()
+
+
+def _execute(
+    start: dict[str, Any], orders: socket.socket, arena: int, board: int
+) -> subprocess.Popen[bytes]:
+    """Execute a template with this interpreter's flags."""
+    if not sys.executable:
+        raise TemplateError("start_method='template' executes Python, and sys.executable is empty")
+    told = os.memfd_create("workerstate-start", os.MFD_CLOEXEC)
+    try:
+        with open(os.dup(told), "wb") as file:
+            pickle.dump(start, file)
+        os.lseek(told, 0, os.SEEK_SET)
+        fds = (orders.fileno(), told, arena, board)
+        code = _CODE.format(path=[each or os.getcwd() for each in sys.path], fds=fds)
+        flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+        command = [sys.executable, *flags, "-c", code]
+        return subprocess.Popen(command, pass_fds=fds, stdin=subprocess.DEVNULL)
+    finally:
+        os.close(told)

@@ -1,0 +1,109 @@
+"""How a template is prepared, once, and how a worker forked from it starts.
+
+The template takes the parent's settings, imports, opens what is shared, and runs the initializer.
+A worker opens what it must have of its own, and draws random numbers of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from workerstate import start_reports, starting, workerside
+from workerstate.resources import close_at_exit
+from workerstate.start_reports import FAILED, STARTED
+from workerstate.steps import Steps
+from workerstate.workerside import Here, Worker
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from workerstate.workerside import Birth
+
+TEMPLATE = -1  # in the place of a worker's number
+
+
+def prepare(birth: Birth, settings: bytes | None, fingerprint: str) -> Here:
+    """Make this process what workers are forked from; a failure is kept in ``Here.failure``."""
+    here = Here(birth, Worker(TEMPLATE, "template", "workerstate", birth.parent), False)
+    steps = Steps(here, _place(birth))
+    token = workerside._here.set(here)
+    try:
+        starting.take_settings(here, steps, settings, fingerprint)
+        starting.open_resources(here, steps, shared=True)
+        starting.initialize(here, steps)
+    except (Exception, SystemExit) as error:
+        here.failure = starting.failure(here, steps.step, error)
+        steps.tell(FAILED)
+        here.close()
+    finally:
+        workerside._here.reset(token)
+    workerside._heres[birth.fleet] = here
+    return here
+
+
+def enter(template: Here, number: int, *, report: bool) -> Here:
+    """Start this process, just forked from the template, as the worker of that number.
+
+    Args:
+        template: what was prepared.
+        number: the worker's.
+        report: whether the parent is to hear of it; not of each task's own process.
+    """
+    birth = template.birth
+    here = Here(birth, template.who.replace(number=number), False)
+    here.applied, here.fingerprint = template.applied, template.fingerprint
+    here.opened = template.opened.copy()
+    workerside._heres[birth.fleet] = here
+    workerside._worn[0] = here
+    steps = Steps(here, _place(birth))
+    token = workerside._here.set(here)
+    try:
+        own_randomness(here)
+        if any(not each.shared for each in birth.resources.values()):
+            close_at_exit(here.close)
+            starting.open_resources(here, steps, shared=False)
+        if report:
+            steps.tell(STARTED)
+    except (Exception, SystemExit) as error:
+        here.failure = starting.failure(here, steps.step, error)
+        steps.tell(FAILED)
+        here.close()
+    finally:
+        workerside._here.reset(token)
+    return here
+
+
+def own_randomness(here: Here) -> None:
+    """Give the global generators states of their own: forked, they are the same in each process.
+
+    ``random`` does so by itself (os.register_at_fork); numpy's and torch's don't. A spec's seed
+    makes them a stream of the worker's, and of each task later on.
+    """
+    seed = here.birth.seed
+    if seed is not None:
+        from workerstate.seeds import Stream, seed_globals
+
+        here.stream = Stream(seed, 0, f"worker {here.who.number} {os.getpid()}")
+        seed_globals(here.stream)
+        return
+    legacy: Any = sys.modules.get("numpy.random")
+    if legacy is not None and hasattr(legacy, "seed"):
+        legacy.seed()
+    torch: Any = sys.modules.get("torch")
+    if torch is not None and hasattr(torch, "manual_seed"):
+        torch.manual_seed(int.from_bytes(os.urandom(8), "little") >> 1)
+
+
+def _place(birth: Birth) -> str:
+    place = os.path.join(birth.folder, birth.fleet)
+    if os.path.isdir(birth.folder):
+        os.makedirs(place, 0o700, exist_ok=True)
+    return place
+
+
+def last_step(folder: str, fleet: str) -> str | None:
+    """Give what a template was doing last that died while it was prepared (parent)."""
+    report = start_reports.read(os.path.join(folder, fleet), TEMPLATE)
+    return report.step if report is not None and report.state == start_reports.STARTING else None
