@@ -8,7 +8,7 @@ from _thread import get_ident
 
 from workerstate import portable, start_reports, workerside
 from workerstate.applying import EARLY, fetch, in_thread, order
-from workerstate.errors import FacetError, WorkerStartError
+from workerstate.errors import DriftWarning, FacetError, WorkerStartError
 from workerstate.resources import close_at_exit
 from workerstate.start_reports import ENDED, FAILED, STARTED
 from workerstate.steps import Steps, catch_sigterm, restore_sigterm
@@ -217,6 +217,11 @@ def _start_in_process(birth: Birth) -> Here:
     method = "inline" if birth.thread == get_ident() else "thread"
     here = Here(birth, Worker(0, method, birth.backend or "threads", birth.parent), True)
     here.who = here.who.replace(number=fleet.enter(here))
+    if birth.drift is not None and method == "thread":
+        import warnings
+
+        said = "drift is not checked in threads of the parent, which share all their state"
+        warnings.warn(DriftWarning(said), stacklevel=1)
     step = "the settings of set="
     token = workerside._here.set(here)
     try:
@@ -254,6 +259,8 @@ def run_in_process(here: Here, stamp: Stamp, fn: Callable[..., Any], args: Any, 
     before = in_process.replace({k: v for k, v in wanted.items() if k in in_thread()})
     token, stream = workerside._here.set(here), None
     kept: list[Any] = []
+    if here.birth.drift is not None and inline:
+        fn = workerside.watched(here, fn)
     try:
         if stamp.seed is None:
             return fn(*args, **kwargs)

@@ -273,7 +273,7 @@ def run(stamp: Stamp, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     token = _here.set(here)
     try:
         if here.birth.drift is not None:
-            return _run_watched(here, stamp, fn, args, kwargs)
+            fn = watched(here, fn)
         if stamp.seed is None:
             return fn(*args, **kwargs)
         return _run_seeded(stamp, fn, args, kwargs)
@@ -281,21 +281,25 @@ def run(stamp: Stamp, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         _here.reset(token)
 
 
-def _run_watched(here: Here, stamp: Stamp, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-    watch = here.watch
-    if watch is None:
+def watched(here: Here, fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Give ``fn`` with a look, after it, at what it has left behind in this worker."""
+    if here.watch is None:
         from workerstate.starting import watch_over
 
-        watch = here.watch = watch_over(here)
-    watch.before()
-    try:
-        seeded = stamp.seed is not None
-        result = _run_seeded(stamp, fn, args, kwargs) if seeded else fn(*args, **kwargs)
-    except BaseException:
-        watch.after(fn, failed=True)
-        raise
-    watch.after(fn)
-    return result
+        here.watch = watch_over(here)
+    watch = here.watch
+
+    def run_and_look(*args: Any, **kwargs: Any) -> Any:
+        watch.before(anew=here.in_process)
+        try:
+            result = fn(*args, **kwargs)
+        except BaseException:
+            watch.after(fn, failed=True)
+            raise
+        watch.after(fn)
+        return result
+
+    return run_and_look
 
 
 def _run_seeded(stamp: Stamp, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:

@@ -96,14 +96,22 @@ class Pool(multiprocessing.pool.Pool):
     ) -> Any:
         """As the base class; a call of its own."""
         task = (self._stamp(), func, args, kwds or {})
-        return super().apply_async(run, task, {}, *rest, **more)
+        return self._told(super().apply_async(run, task, {}, *rest, **more))
 
     def _map_async(self, func: Any, iterable: Any, mapper: Any, *rest: Any, **more: Any) -> Any:
         # What map, map_async, starmap and starmap_async all come to.
         star = mapper is _POOL.starmapstar
         call: Any = _Indexed(self._stamp(), func, star)
         items = list(enumerate(iterable))
-        return super()._map_async(call, items, _POOL.mapstar, *rest, **more)  # type: ignore[misc]
+        result = super()._map_async(call, items, _POOL.mapstar, *rest, **more)  # type: ignore[misc]
+        return self._told(result)
+
+    def _told(self, result: Any) -> Any:
+        """Have a result warn of drift when it is asked for."""
+        if self._fleet.spec.drift != "ignore":
+            result._fleet = self._fleet
+            result.__class__ = _TOLD[type(result)]
+        return result
 
     def imap(self, func: Any, iterable: Iterable[Any], chunksize: int | None = 1) -> Any:
         """As the base class; one call, whose tasks go by their index."""
@@ -126,6 +134,24 @@ class Pool(multiprocessing.pool.Pool):
         super().join()
         self._fleet.drain()
         self._fleet.drift.warn()
+
+
+class _Told:
+    """What is laid over the classes of a pool's results."""
+
+    _fleet: Fleet
+
+    def get(self, timeout: float | None = None) -> Any:
+        try:
+            return super().get(timeout)  # type: ignore[misc]
+        finally:
+            self._fleet.drift.warn()
+
+
+_TOLD = {
+    kind: type(kind.__name__, (_Told, kind), {})
+    for kind in (multiprocessing.pool.ApplyResult, multiprocessing.pool.MapResult)
+}
 
 
 class _Indexed:

@@ -72,6 +72,12 @@ class Actor:
         if refused and not failed:
             raise DriftError(*refused)
 
+    def tell_fault(self, fn: Callable[..., Any], error: Exception) -> None:
+        """Tell the parent that drift could not be looked for."""
+        problem = f"drift could not be checked after it: {type(error).__name__}: {error}"
+        where = (self._number, os.getpid())
+        self._outbox.tell([Drift(task_name(fn), "", "", None, None, "", *where, 1, problem)])
+
     def _put_back(self, facet: str, changes: list[Change], watch: Watch, *, stay: bool) -> str:
         """Put a facet back; give the reason where that can't be. Then the worker is to end."""
         try:

@@ -37,6 +37,8 @@ class Drift(Value):
         who = self.task
         if self.since > 1:
             who = f"one of the last {self.since} tasks (the last one: {self.task})"
+        if not self.facet:
+            return f"{who}, in worker {self.number} (pid {self.pid}): {self.problem}"
         said = f"{who} {_what(self)}, in worker {self.number} (pid {self.pid})"
         return f"{said}; {self.problem}" if self.problem else said
 

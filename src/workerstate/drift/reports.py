@@ -46,7 +46,9 @@ class Outbox:
 
     def _write(self, change: Drift) -> bool:
         if not os.path.isdir(self._place):
-            return False
+            if not os.path.isdir(os.path.dirname(self._place)):
+                return False
+            os.makedirs(self._place, 0o700, exist_ok=True)  # a fleet in the parent's own process
         data = marshal.dumps(tuple(change.__dict__[name] for name in Drift._fields))
         try:
             file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)

@@ -12,8 +12,9 @@ from time import perf_counter_ns
 
 from workerstate.drift import natural
 from workerstate.drift.acting import Actor
-from workerstate.drift.looks import looks
+from workerstate.drift.looks import frozen, looks
 from workerstate.drift.reading import Declared, State, differences, put_back, read
+from workerstate.errors import DriftError
 from workerstate.facets import get
 from workerstate.values import Captured
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from workerstate.drift.reading import Change
 
 FIRST_TASKS = 2
+AMOUNTS = 50  # tasks after which memory and open files are looked at, at the latest
 SHARE = 200  # one part in so many of the tasks' time may go into whole readings
 _MOST_FUNCTIONS = 1000
 
@@ -66,11 +68,22 @@ class Watch:
         if wanted and "modules" not in self._names:
             self._names.append("modules")
         self._looks = looks(self._names)
+        self._amounts = [name for name in self._names if get(name).growth]
         if wanted:
             self._looks.append(("modules", self.declared.look))
 
-    def before(self) -> None:
-        """Take the baseline, if there is none yet; called when a task is about to run."""
+    def before(self, *, anew: bool = False) -> None:
+        """Take the baseline, if there is none yet; called when a task is about to run.
+
+        Args:
+            anew: what has moved since the last task is no task's doing, and belongs to the start
+                state: this process is the parent's own.
+        """
+        if self._settled and anew:
+            fresh = read(self._moved(), self.declared)
+            self._baseline.update(fresh)
+            self._last.update(fresh)
+            self._look_again()
         if not self._settled:
             self._settled = True
             self._look_again()  # which may import what a facet reads
@@ -88,6 +101,14 @@ class Watch:
             DriftError: it left behind what is not to be. Not if it has failed by itself, which
                 is what counts then; the parent is warned instead.
         """
+        try:
+            self._check(fn, failed)
+        except DriftError:
+            raise
+        except Exception as error:  # of ours, or of a facet of a third party: not the task's fault
+            self._actor.tell_fault(fn, error)
+
+    def _check(self, fn: Callable[..., Any], failed: bool) -> None:
         now = perf_counter_ns()
         self._unread += now - self._began
         self._tasks += 1
@@ -96,7 +117,7 @@ class Watch:
         if not moved and not whole:
             return
         found = self._compare(self._names if whole else moved)
-        since = {name: 1 if name in moved else self._tasks for name in found}
+        since = {name: self._since(name, name in moved) for name in found}
         if whole:
             self._cost = (self._cost + perf_counter_ns() - now) // 2
             self._unread = self._tasks = 0
@@ -104,7 +125,8 @@ class Watch:
             if found:
                 self._actor.act(fn, found, since, failed, self)
         finally:
-            self._look_again()
+            if found or whole or moved != self._amounts:
+                self._look_again()
 
     def put_back(self, name: str, keys: list[str]) -> list[Change]:
         """Make those keys of a facet what they were at the start; give what is still different."""
@@ -119,6 +141,12 @@ class Watch:
             state = self._baseline[name] = _with(state, ["legacy generator"], again)
         left = differences(name, state, again)
         return [change for change in left if change[0] in keys]
+
+    def _since(self, name: str, moved: bool) -> int:
+        """Give how many tasks it may have been that changed a facet."""
+        if name in self._amounts:
+            return min(self._tasks, AMOUNTS)
+        return 1 if moved else self._tasks
 
     def _all_due(self, fn: Callable[..., Any]) -> bool:
         """Tell whether all facets are to be read."""
@@ -138,10 +166,10 @@ class Watch:
                     moved.append(name)
             except Exception:  # an object of the program that can't be compared
                 moved.append(name)
-        return moved
+        return moved if self._tasks % AMOUNTS else [*moved, *self._amounts]
 
     def _look_again(self) -> None:
-        self._looked = [look() for _, look in self._looks]
+        self._looked = [frozen(look()) for _, look in self._looks]
         self._modules = len(sys.modules)
 
     def _compare(self, names: Iterable[str]) -> dict[str, list[Change]]:
