@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from workerstate.audit.finding import Inherited
     from workerstate.audit.remedy import Remedy
 
-PROVEN, DIFFERENT, BEYOND, UNSEEN = "proven", "still different", "can't be repaired", "not seen"
+PROVEN, DIFFERENT, BEYOND, UNSEEN = "proven", "still different", "can't be repaired", "not shown"
 _MOST_OUTPUT = 64 * 1024  # bytes of a program's output, the last ones
 
 
@@ -219,8 +219,10 @@ def _verdict(
         return Verdict(finding, UNSEEN, reason)
     here = f"{_workers(len(rows))} had {rows[0][1]}, as the parent"
     was = next((row[1] or "nothing there" for row in without.rows[question] if not row[2]), None)
-    text = f"{here}; before: {was}" if was else f"{here}, and did before"
-    return Verdict(finding, PROVEN, text)
+    if was is None:
+        # What is told apart by its identity alone, or moves only after the workers have started.
+        return Verdict(finding, UNSEEN, f"{here}, but so it was without the declaration")
+    return Verdict(finding, PROVEN, f"{here}; before: {was}")
 
 
 def _opened(finding: Inherited, name: str, answers: _Answers) -> Verdict:

@@ -1,0 +1,236 @@
+"""`audit --prove`: a declaration on trial, on real programs and workers.
+
+The findings are made by hand here, so that what is tested is the trial alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import re
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from test_cases import CASES, NEEDS
+
+from harness import environment
+from workerstate.audit.finding import Inherited
+from workerstate.audit.prove import BEYOND, DIFFERENT, PROVEN, UNSEEN, Proof, prove
+from workerstate.audit.remedy import remedy_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def found(name: str, carry: str | None = None, **more: Any) -> Inherited:
+    """Give a finding."""
+    code = more.pop("code", "WS511")
+    plain = Inherited(code, name, "kind", "app:work", None, None, None, None, "", carry=carry)
+    changed: Inherited = plain.replace(**more)
+    return changed
+
+
+@pytest.fixture
+def tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Proof]:
+    """Give the function that tries what answers some findings of a program."""
+    for name in [name for name in os.environ if name.startswith("PYTHON")]:
+        monkeypatch.delenv(name)
+    for name, value in environment({"PYTHONDONTWRITEBYTECODE": "1"}).items():
+        monkeypatch.setenv(name, value)
+
+    def run(program: str, target: str, *findings: Inherited, timeout: float = 60) -> Proof:
+        command = [program]
+        if "\n" in program:
+            (tmp_path / "program.py").write_text(textwrap.dedent(program))
+            command = [str(tmp_path / "program.py")]
+        return prove(command, remedy_of(findings), target, timeout=timeout)
+
+    return run
+
+
+def verdicts(proof: Proof) -> list[str]:
+    """Give the verdicts, in the order of the findings."""
+    return [row.verdict for row in proof.verdicts]
+
+
+# --- reported failures
+
+ANSWERS = {
+    "01_log_config_lost": [found("logging:root.handlers", "logging")],
+    "11_args_global_missing": [found("__main__.args", "__main__:args")],
+    "14_class_attribute_reset": [
+        found("__main__.ExperimentConfig.LEARNING_RATE", "__main__:ExperimentConfig.LEARNING_RATE")
+    ],
+    "20_mock_patch_lost": [
+        found("world.World.test", "world:World.test"),
+        found("world.fetch", "world:fetch"),
+    ],
+    "25_decimal_context_lost": [
+        found("decimal:prec", "decimal"),
+        found("decimal:rounding", "decimal"),
+    ],
+    "08_epochs_repeat": [found("numpy:legacy", remedy="Declare seed=.")],
+    "39_http_session_shared": [
+        found("api.session", code="WS502", where_set=f"{CASES}/39_http_session_shared/api.py:1")
+    ],
+}
+TRIALS = [
+    (case, target)
+    for case in ANSWERS
+    for target in {
+        "01_log_config_lost": ("spawn", "forkserver", "loky"),
+        "25_decimal_context_lost": ("spawn", "forkserver", "loky"),
+        "08_epochs_repeat": ("fork",),
+        "39_http_session_shared": ("fork",),
+    }.get(case, ("spawn", "forkserver"))
+]
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="the cases are not beside the checkout")
+@pytest.mark.parametrize(("case", "target"), TRIALS)
+def test_reported_failure_is_repaired(
+    case: str, target: str, tried: Callable[..., Proof], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What fails under the target is right with the declaration, and no file was changed."""
+    for library in filter(None, (NEEDS.get(case), target == "loky" and "loky")):
+        if importlib.util.find_spec(library) is None:
+            pytest.skip(f"needs {library}")
+    folder = CASES / case
+    monkeypatch.chdir(folder)
+    # A program that asks for fork gets the target's method; loky it has to choose itself.
+    monkeypatch.setenv("START", "loky" if target == "loky" else "fork")
+    before = digest(folder)
+    proof = tried("case.py", target, *ANSWERS[case])
+    assert re.findall(r"RESULT: (OK|BAD)", " ".join(proof.before.stdout)) == ["BAD"]
+    assert re.findall(r"RESULT: (OK|BAD)", " ".join(proof.after.stdout)) == ["OK"]
+    assert verdicts(proof) == [PROVEN] * len(ANSWERS[case])
+    assert {*proof.before.methods, *proof.after.methods} == {target}
+    assert digest(folder) == before
+
+
+def digest(folder: Path) -> dict[str, str]:
+    """Give a hash of each file."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path): hashlib.sha1(path.read_bytes()).hexdigest() for path in files}
+
+
+# --- what is said of each finding
+
+PROGRAM = """
+    import multiprocessing as mp, sys, threading
+
+    OPTIONS = {"verbose": False}
+    LOCK = threading.Lock()
+    MISSING = object()
+
+
+    def work(_):
+        return OPTIONS["verbose"]
+
+
+    if __name__ == "__main__":
+        OPTIONS["verbose"] = True
+        LATER = 1
+        with mp.get_context("fork").Pool(1) as pool:
+            print("verbose:", pool.map(work, [0]))
+        print("told", file=sys.stderr)
+        sys.exit(3)
+"""
+
+
+def test_each_finding_has_its_verdict(tried: Callable[..., Proof]) -> None:
+    """One that can't be carried costs no other; what was the same before is not proven."""
+    proof = tried(
+        PROGRAM,
+        "spawn",
+        found("__main__.OPTIONS", "__main__:OPTIONS"),
+        found("__main__.LOCK", "__main__:LOCK"),
+        found("__main__.MISSING", "__main__:MISSING"),
+        found("__main__.NONE", "__main__:NONE"),
+        found("app.QUEUE", reason="Hand it to workers."),
+        found("__main__.OTHER", "__main__:OTHER", targets=("fork",)),
+    )
+    assert verdicts(proof) == [PROVEN, BEYOND, UNSEEN, BEYOND, BEYOND]
+    texts = [row.text for row in proof.verdicts]
+    assert re.fullmatch(r"1 worker had .*True.*, as the parent; before: .*False.*", texts[0])
+    assert "pickle" in texts[1]
+    assert "so it was without the declaration" in texts[2]
+    assert "NONE" in texts[3]
+    assert texts[4] == "Hand it to workers."
+    assert (proof.before.exit_code, proof.after.exit_code) == (3, 3)
+    assert proof.before.stdout == ("verbose: [False]",)
+    assert proof.after.stdout == ("verbose: [True]",)
+    assert proof.after.stderr == ("told",)
+
+
+def test_declaration_that_fails_in_the_worker_is_told(tried: Callable[..., Proof]) -> None:
+    """What a worker can't take over stays different, with the reason, and the program runs on."""
+    program = PROGRAM.replace("LATER = 1", "LATER = Grows()").replace(
+        "def work(_):",
+        "class Grows:\n    def __reduce__(self):\n        return broken, ()\n\n\n"
+        "def broken():\n"
+        "    if mp.parent_process() or __name__ != '__main__':\n"
+        "        raise ValueError('not here')\n"
+        "    return Grows()\n\n\ndef work(_):".replace("\n", "\n    "),
+    )
+    proof = tried(program, "spawn", found("__main__.LATER", "__main__:LATER"))
+    assert verdicts(proof) == [DIFFERENT]
+    assert "ValueError: not here" in proof.verdicts[0].text
+    assert proof.after.exit_code == 3
+
+
+def test_program_without_workers_shows_nothing(tried: Callable[..., Proof]) -> None:
+    """Where no worker was started, no finding is proven."""
+    proof = tried("print(1)\n", "spawn", found("__main__.X", "__main__:X"))
+    assert verdicts(proof) == [UNSEEN]
+    assert proof.after.workers == 0
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver"])
+def test_program_that_does_not_end_is_stopped(method: str, tried: Callable[..., Proof]) -> None:
+    """A run is stopped at the timeout, workers and all, and what was seen until then is told."""
+    program = f"""
+        import multiprocessing as mp, time
+
+        X = 1
+
+
+        def work(_):
+            print("waits", flush=True)
+            time.sleep(1000)
+
+
+        if __name__ == "__main__":
+            X = 2
+            mp.get_context("{method}").Pool(2).map(work, [0, 1])
+    """
+    proof = tried(program, method, found("__main__.X", "__main__:X"), timeout=3)
+    assert (proof.before.exit_code, proof.after.exit_code) == (None, None)
+    assert "waits" in proof.after.stdout
+    assert verdicts(proof) == [UNSEEN if method == "fork" else PROVEN]
+
+
+def test_lock_held_at_the_fork_is_made_anew(tried: Callable[..., Proof], tmp_path: Path) -> None:
+    """Under fork a worker that has a lock of its own does not wait for one that nobody holds."""
+    program = """
+        import multiprocessing as mp, threading
+
+        LOCK = threading.Lock()
+
+
+        def work(_):
+            return LOCK.acquire(timeout=1)
+
+
+        if __name__ == "__main__":
+            with LOCK, mp.get_context("fork").Pool(1) as pool:
+                print("free:", pool.map(work, [0]))
+    """
+    place = f"{tmp_path / 'program.py'}:4"
+    proof = tried(program, "fork", found("__main__.LOCK", code="WS501", where_set=place))
+    assert proof.before.stdout == ("free: [False]",)
+    assert proof.after.stdout == ("free: [True]",)
+    assert verdicts(proof) == [PROVEN]
