@@ -1,0 +1,1 @@
+"""What the pytest plugin does, one file for each of its offers; loaded when one is used."""
