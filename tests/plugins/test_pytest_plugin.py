@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import multiprocessing
 import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -268,32 +266,6 @@ def test_it_works_in_workers_of_xdist(run) -> None:
 # --- the audit
 
 
-AUDITED = """
-    import multiprocessing
-    import app
-
-    def task(): return app.OPTIONS["mode"]
-
-    def test_pool():
-        app.OPTIONS["mode"] = "fast"
-        with multiprocessing.get_context("fork").Pool(1) as pool:
-            assert pool.apply(task) == "fast"
-            pool.close()
-            pool.join()
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="fork")
-def test_the_audit_follows_the_tests(run) -> None:
-    """The tests run as without it; then a section names what a fresh worker would not have."""
-    result = run(AUDITED, "--workerstate-audit", app='OPTIONS = {"mode": "slow"}\n')
-    text = lines(result)
-    assert "1 passed" in text
-    assert text.index("1 passed") < text.index("workerstate audit")
-    assert "app.OPTIONS" in text.partition("workerstate audit")[2]
-    assert result.ret == 1
-
-
 def test_an_audit_without_findings(run) -> None:
     """The exit code is pytest's own, with the tests' result and the arguments that it was given."""
     source = "def test_good(): pass\ndef test_bad(): assert False\n"
@@ -305,15 +277,6 @@ def test_an_audit_without_findings(run) -> None:
     assert result.ret == 1
     assert "1 failed, 1 passed" in lines(result)
     assert lines(result).count("test session starts") == 1
-
-
-def test_workers_of_xdist_are_not_audited_as_the_tests_own(run) -> None:
-    """Under -n the tests' workers are found in xdist's processes, which are no workers."""
-    pytest.importorskip("xdist")
-    result = run(AUDITED, "--workerstate-audit", "-n", "2", app='OPTIONS = {"mode": "slow"}\n')
-    section = lines(result).partition("workerstate audit")[2]
-    assert "app.OPTIONS" in section
-    assert "1 distinct task" in section
 
 
 # --- cost
