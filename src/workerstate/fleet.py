@@ -8,7 +8,7 @@ import sys
 import time
 from _thread import get_ident
 
-from workerstate import carrying, portable, start_reports
+from workerstate import carrying, portable, preloading, start_reports
 from workerstate.drift.policy import policies
 from workerstate.drift.reports import Inbox
 from workerstate.errors import SpecError
@@ -106,7 +106,7 @@ class Fleet:
             level=level,
             explicit=tuple(spec.explicit),
             given=spec.given,
-            preload=spec.preload,
+            preload=preloading.sources(spec.preload),
             resources=spec.resources,
             initializer=spec.initializer,
             teardown=spec.teardown,

@@ -6,7 +6,7 @@ import os
 import sys
 from _thread import get_ident
 
-from workerstate import portable, start_reports, workerside
+from workerstate import portable, preloading, start_reports, workerside
 from workerstate.applying import EARLY, fetch, in_thread, order
 from workerstate.errors import DriftWarning, FacetError, WorkerStartError
 from workerstate.resources import close_at_exit
@@ -81,12 +81,10 @@ def take_settings(here: Here, steps: Steps, settings: bytes | None, fingerprint:
             here.applied.apply(wanted, [name])
     steps.next("the way of log records to the parent")
     _send_records(here.birth)
-    for name in (
-        *here.birth.preload,
-        *(here.birth.libraries if here.birth.seed is not None else ()),
-    ):
+    libraries = here.birth.libraries if here.birth.seed is not None else ()
+    for name, file in (*here.birth.preload, *((name, None) for name in libraries)):
         steps.next(f"import of {name!r}")
-        __import__(name)
+        preloading.load(name, file)
     for name in order(wanted):
         if name not in EARLY:
             steps.next(f"facet {name!r}")
@@ -226,9 +224,9 @@ def _start_in_process(birth: Birth) -> Here:
     token = workerside._here.set(here)
     try:
         fleet.share(birth.given)
-        for name in birth.preload:
+        for name, file in birth.preload:
             step = f"import of {name!r}"
-            __import__(name)
+            preloading.load(name, file)
         for name, resource in birth.resources.items():
             step = f"resource {name!r}"
             here.opened.open(name, resource)

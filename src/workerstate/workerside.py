@@ -68,7 +68,8 @@ class Birth(Value):
         level: loguru's lowest level in the parent, or None where it isn't carried.
         explicit: facets that were asked for by name.
         given: settings that ``set=`` gives.
-        preload, resources, initializer, teardown, seed: the spec's.
+        preload: names of modules, each with its file if that lies off the import path.
+        resources, initializer, teardown, seed: the spec's.
         libraries: whose global generators are seeded, since the parent has imported them.
         backend: whose pool it is, where that is known beforehand.
         size: how many workers there are at a time, where that is known.
@@ -86,7 +87,7 @@ class Birth(Value):
     level: int | None
     explicit: tuple[str, ...]
     given: Mapping[str, Mapping[str, Any]]
-    preload: tuple[str, ...]
+    preload: tuple[tuple[str, str | None], ...]
     resources: Mapping[str, Resource]
     initializer: Callable[[], object] | None
     teardown: Callable[[], object] | None

@@ -72,6 +72,7 @@ ANSWERS = {
         found("decimal:prec", "decimal"),
         found("decimal:rounding", "decimal"),
     ],
+    "29_dynamic_module_missing": [found("sys.modules['task_example']")],
     "08_epochs_repeat": [found("numpy:legacy", remedy="Declare seed=.")],
     "39_http_session_shared": [
         found("api.session", code="WS502", where_set=f"{CASES}/39_http_session_shared/api.py:1")
@@ -83,6 +84,7 @@ TRIALS = [
     for target in {
         "01_log_config_lost": ("spawn", "forkserver", "loky"),
         "25_decimal_context_lost": ("spawn", "forkserver", "loky"),
+        "29_dynamic_module_missing": ("spawn", "forkserver", "loky"),
         "08_epochs_repeat": ("fork",),
         "39_http_session_shared": ("fork",),
     }.get(case, ("spawn", "forkserver"))

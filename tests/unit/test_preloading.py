@@ -1,0 +1,89 @@
+"""Modules that workers import first, wherever the parent has them from."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import pytest
+
+from workerstate import preloading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NAME = "module_to_preload"
+
+
+@pytest.fixture
+def module(tmp_path: Path) -> Iterator[Path]:
+    """The file of a module that this process has not imported, and forgets again."""
+    path = tmp_path / f"{NAME}.py"
+    path.write_text("X = 1\n")
+    yield path
+    sys.modules.pop(NAME, None)
+
+
+def loaded(path: Path) -> ModuleType:
+    """Load a file as programs do that load their plug-ins."""
+    spec = importlib.util.spec_from_file_location(NAME, path)
+    assert spec is not None
+    assert spec.loader is not None
+    sys.modules[NAME] = made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
+def test_what_an_import_finds_goes_by_name() -> None:
+    """Modules of the path, builtin ones, submodules and unknown ones are imported by name."""
+    names = ["json", "sys", "json.decoder", "no_such_module"]
+    assert json is sys.modules["json"]
+    assert preloading.sources(names) == tuple((name, None) for name in names)
+
+
+def test_what_no_import_finds_goes_with_its_file(module: Path) -> None:
+    """A module loaded from a file off the path goes with that file, and is loaded from it."""
+    loaded(module)
+    assert preloading.sources([NAME]) == ((NAME, str(module)),)
+    del sys.modules[NAME]
+    preloading.load(NAME, str(module))
+    assert sys.modules[NAME].X == 1
+    first = sys.modules[NAME]
+    preloading.load(NAME, str(module))
+    assert sys.modules[NAME] is first
+
+
+def test_a_module_of_that_name_elsewhere_is_another_one(
+    module: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where an import would find another file, the parent's goes along."""
+    (tmp_path / "path").mkdir()
+    (tmp_path / "path" / module.name).write_text("X = 2\n")
+    monkeypatch.syspath_prepend(tmp_path / "path")
+    loaded(module)
+    assert preloading.sources([NAME]) == ((NAME, str(module)),)
+
+
+def test_a_module_made_by_hand_goes_by_name() -> None:
+    """What has no file can't be loaded from one; the worker's error names it."""
+    sys.modules[NAME] = ModuleType(NAME)
+    try:
+        assert preloading.sources([NAME]) == ((NAME, None),)
+    finally:
+        del sys.modules[NAME]
+    with pytest.raises(ModuleNotFoundError, match=NAME):
+        preloading.load(NAME, None)
+
+
+def test_a_module_that_fails_leaves_nothing(module: Path, tmp_path: Path) -> None:
+    """Its own error is raised, and no half of it stays."""
+    module.write_text("X = 1\nraise ValueError('mine')\n")
+    with pytest.raises(ValueError, match="mine"):
+        preloading.load(NAME, str(module))
+    assert NAME not in sys.modules
+    with pytest.raises(ImportError, match="no module"):
+        preloading.load(NAME, str(tmp_path / "data.txt"))
