@@ -44,7 +44,7 @@ def user_modules() -> dict[str, dict[str, Any]]:
         if namespace is None:
             continue
         file = namespace.get("__file__")
-        if _is_users(file) or (name in _MAIN and file is None):
+        if is_users_file(file) or (name in _MAIN and file is None):
             found.setdefault(plain_module(name), live_globals(namespace))
         elif name not in _MAIN:  # which may become another module
             _foreign.add(name)
@@ -100,7 +100,8 @@ def is_member(held: object) -> bool:
     return qualified(type(held))[1] in ("member_descriptor", "getset_descriptor")
 
 
-def _is_users(file: object) -> bool:
+def is_users_file(file: object) -> bool:
+    """Tell whether a file is neither the standard library's, nor an installed one's, nor ours."""
     if type(file) is not str or file.startswith("<"):
         return False
     if "site-packages" in file or "dist-packages" in file:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from typing import TYPE_CHECKING, Any
 
+from workerstate.audit import judge, places
 from workerstate.audit.finding import Audit
-from workerstate.observe.launch import observe
+from workerstate.audit.references import References, interpreter
+from workerstate.observe import launch
+from workerstate.observe.submissions import VARIABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    Targets = Callable[[dict[str, Any]], list[str]]
 
 TARGETS = ("fork", "spawn", "forkserver", "loky")
 
@@ -38,5 +45,61 @@ def audit(
     Raises:
         UsageError: the interpreter can't be used.
     """
-    done = observe(command, python=python, flags=flags, stdout=stdout, stderr=stderr)
-    return Audit((), (), tuple(targets), (), done.exit_code, done.folder)
+    folder = launch.new_folder(None)
+    salt = os.urandom(8).hex()
+
+    def choose(request: dict[str, Any]) -> list[str]:
+        return _targets(request, targets)
+
+    notes: list[str] = []
+    with References(folder, interpreter(python), salt, choose) as references:
+        code: int | None = None
+        try:
+            code = launch.observe(
+                command,
+                python=python,
+                flags=flags,
+                folder=folder,
+                env={**os.environ, VARIABLE: "1"},
+                salt=salt,
+                stdout=stdout,
+                stderr=stderr,
+                timeout=timeout,
+            ).exit_code
+        except subprocess.TimeoutExpired:
+            notes.append(f"the program had not ended after {timeout:g} s, and was stopped")
+    found = judge.findings(references.requests, choose)
+    tasks = list(dict.fromkeys(r["task"] for r in references.requests))
+    notes += _notes(references, code, tasks)
+    asked = dict.fromkeys(t for r in references.requests if "again" not in r for t in choose(r))
+    return Audit(
+        tuple(found), tuple(notes), tuple(asked) or tuple(targets), tuple(tasks), code, folder
+    )
+
+
+def _targets(request: dict[str, Any], given: Sequence[str]) -> list[str]:
+    stack = request["stack"]
+    main = request["main"]
+    request["main_guarded"] = (
+        stack["line"] is None
+        or main["path"] is None
+        or str(main["name"] or "").endswith("__main__")
+        or places.is_guarded(stack["path"], stack["line"])
+    )
+    if given:
+        return list(given)
+    own = request["method"] if request["method"] in TARGETS else "fork"
+    return [own, "forkserver"] if own == "fork" else [own]
+
+
+def _notes(references: References, code: int | None, tasks: list[str]) -> list[str]:
+    notes = list(references.notes)
+    if code:
+        notes.append(f"the program ended with exit code {code}; what came after is not known")
+    if not tasks:
+        notes.append("no task was seen: the program started no workers, or of a kind not followed")
+    for request in references.requests:
+        for note in request.get("reads", {}).get("notes", ()):
+            if note not in notes:
+                notes.append(note)
+    return notes

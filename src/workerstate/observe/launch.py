@@ -55,6 +55,7 @@ def observe(
     stdout: Any = None,
     stderr: Any = None,
     timeout: float | None = None,
+    salt: str | None = None,
 ) -> Run:
     """Run ``python *flags *command`` and record each of its processes.
 
@@ -70,6 +71,7 @@ def observe(
         stdout: as in subprocess.
         stderr: as in subprocess.
         timeout: seconds after which the program is killed, and its workers with it.
+        salt: the key of the recording's hashes, in hex; a new one by default.
 
     Raises:
         UsageError: the interpreter or the folder can't be used.
@@ -79,7 +81,13 @@ def observe(
     interpreter = python or sys.executable
     given = dict(os.environ if env is None else env)
     setting = "|".join(
-        (str(hook.SCHEMA), secrets.token_hex(8), "1" if values else "0", str(cpus or 0), place)
+        (
+            str(hook.SCHEMA),
+            salt or secrets.token_hex(8),
+            "1" if values else "0",
+            str(cpus or 0),
+            place,
+        )
     )
     surroundings = {
         **given,

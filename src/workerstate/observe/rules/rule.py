@@ -29,7 +29,8 @@ class Rule:
     why: str
     how: str
     remedy: str
-    check: Callable[[Rule, View], Iterator[Finding]]
+    # None for what an audit finds, which looks at more than a recording.
+    check: Callable[[Rule, View], Iterator[Finding]] | None = None
 
     def page(self) -> str:
         """Give the rule's page, as ``workerstate rule CODE`` prints it."""

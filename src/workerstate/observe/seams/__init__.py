@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 # All that a forked child needs is imported before the fork, once.
-from workerstate.observe import hook, state
+from workerstate.observe import hook, state, submissions
 from workerstate.observe.seams import calls, launches, tasks
 
 TYPE_CHECKING = False
@@ -42,6 +42,7 @@ PARENT: dict[str, str] = {
 
 def install(name: str, module: ModuleType) -> None:
     """Watch a module that the program has just imported."""
+    submissions.load()
     file = PARENT[name]
     seam = __import__(f"workerstate.observe.seams.{file}", fromlist=["install"])
     seam.install(module)

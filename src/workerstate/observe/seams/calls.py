@@ -66,6 +66,11 @@ def submitted(pool: int, work: int, frame: FrameType, describe: Any, *arguments:
     )
 
 
+def last(pool: int) -> int:
+    """Give the number of a pool's last call."""
+    return _last[pool][1] if pool in _last else 0
+
+
 def forget() -> None:
     """In a forked child: its calls are its own."""
     global _count

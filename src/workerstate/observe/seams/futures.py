@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from _thread import get_ident
 
-from workerstate.observe import hook
+from workerstate.observe import hook, submissions
 from workerstate.observe.executor_facts import arguments_of, read_facts
 from workerstate.observe.seams import calls, tasks
 from workerstate.observe.seams.marks import mark
@@ -30,7 +30,7 @@ def install(module: ModuleType) -> None:
 
     def make(self: Any, *args: Any, **kwargs: Any) -> None:
         real(self, *args, **kwargs)
-        hook.quietly(_submitted, module.__name__, sys._getframe(1))
+        hook.quietly(_submitted, module.__name__, sys._getframe(1), self)
 
     cls.__init__ = make
 
@@ -83,12 +83,15 @@ def _watch_result_item(cls: Any) -> None:
     cls.__init__ = make
 
 
-def _submitted(home: str, frame: Any) -> None:
+def _submitted(home: str, frame: Any, item: Any) -> None:
     executor = frame.f_locals.get("self")
     if executor is None or not hasattr(executor, "_queue_count"):
         return
     pool = mark(getattr(executor, "_call_queue", None) or executor)
     calls.submitted(pool, executor._queue_count, frame, _describe, executor, home)
+    if submissions.listener is not None:
+        task = (item.fn, item.args, item.kwargs)
+        submissions.listener.submitted(pool, calls.last(pool), task, executor, frame)
 
 
 def _describe(executor: Any, home: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from workerstate.observe import declare, hook, state
+from workerstate.observe import declare, hook, state, submissions
 from workerstate.observe.seams.marks import mark
 
 TYPE_CHECKING = False
@@ -83,6 +83,8 @@ def _launching(popen: Any, frame: FrameType) -> None:
         pool=_pool(process),
         unobserved=None if method == "fork" else _hidden_by(os.environ, "an emptied environment"),
     )
+    if submissions.listener is not None:
+        hook.quietly(submissions.listener.launching, process, method, frame)
     if declare.VARIABLE in os.environ:
         declare.attach(process, _pool(process))
 

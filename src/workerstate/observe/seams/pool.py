@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import sys
 
-from workerstate.observe import hook
+from workerstate.observe import hook, submissions
 from workerstate.observe.seams import calls, tasks
 from workerstate.observe.seams.marks import mark
 from workerstate.observe.seams.queues import sequence, weigh
@@ -87,8 +87,36 @@ def _submitted(job: int, frame: Any) -> None:
             shared = getattr(pool, "_inqueue", None) or getattr(pool, "_worker_comms", None)
             if shared is not None:
                 calls.submitted(mark(shared), job, frame, _describe, pool)
+                _tell(mark(shared), pool, above)
                 return
         above = above.f_back
+
+
+def _tell(number: int, pool: Any, frame: Any) -> None:
+    """Tell an audit the function that the pool's method was given, and what of the items is known.
+
+    Items that the program has not made yet are left alone.
+    """
+    if submissions.listener is None:
+        return
+    for _ in range(4):  # from the result's constructor to the pool's method
+        if frame is None or "func" in frame.f_locals:
+            break
+        frame = frame.f_back
+    else:
+        return
+    found = frame.f_locals if frame is not None else {}
+    if "func" not in found:
+        return
+    items: Any = found.get("iterable")
+    if "args" in found:
+        task = (found["func"], found["args"], found.get("kwds") or {})
+    elif type(items) in (list, tuple, range) and len(items):
+        star = getattr(found.get("mapper"), "__name__", "") == "starmapstar"
+        task = (found["func"], tuple(items[0]) if star else (items[0],), {})
+    else:
+        task = (found["func"], None, {})
+    submissions.listener.submitted(number, calls.last(number), task, pool, frame)
 
 
 def _describe(pool: Any) -> dict[str, Any]:

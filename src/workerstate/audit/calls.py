@@ -1,0 +1,305 @@
+"""What a call in a task's code leads to: a function of the program, a builtin, a library."""
+
+from __future__ import annotations
+
+from workerstate.audit.known import ABSENT, Known
+from workerstate.audit.lookups import attribute_of, class_of, contents
+from workerstate.fingerprint.classes import (
+    FunctionType,
+    ModuleType,
+    attributes_of,
+    imported,
+    name_of,
+    qualified,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from workerstate.audit.known import Place
+    from workerstate.audit.reach import Reach
+
+    Args = list[Known | None]
+    Named = dict[str, Known | None]
+
+_Code = type((lambda: None).__code__)
+_METHODS = (type(str.join), type(str.__len__), type(dict.__dict__["fromkeys"]))
+_BUILTIN = type(len)
+# Methods of builtin containers that change them.
+_CHANGERS = frozenset(
+    (
+        *("append", "extend", "insert", "remove", "pop", "clear", "update", "setdefault"),
+        *("add", "discard", "popitem", "appendleft", "popleft", "sort", "reverse"),
+        *("difference_update", "intersection_update", "__setitem__", "__delitem__"),
+    )
+)
+_ASKING = {"isinstance", "issubclass", "type", "id", "callable", "bool", "hasattr"}
+_FREE = {"super", "locals", "object", "staticmethod", "classmethod", "property"}
+_UNSEEN = {"exec", "eval", "compile", "__import__"}
+
+
+def follow(
+    reach: Reach, called: Known | None, args: Args, named: Named | None, at: Place
+) -> Known | None:
+    """Follow a call; give what it returns, where that is known."""
+    if called is None:
+        _hand_over(reach, args, named, at, loosely=True)
+        return None
+    value = called.value
+    kind = type(value)
+    if kind is _Code:
+        return reach.inner(called, args)
+    if kind is FunctionType:
+        return _function(reach, called, args, named, at)
+    if value is not ABSENT and issubclass(kind, type):
+        return _make(reach, called, args, named, at)
+    if kind is _BUILTIN:
+        return _builtin(reach, called, args, named, at)
+    if kind in _METHODS:
+        return _method(reach, called, args, named, at)
+    return _object(reach, called, args, named, at)
+
+
+def bind(known: Known, args: Args, named: Named | None) -> dict[str, Known]:
+    """Give what the parameters, defaults and closure of a function hold."""
+    function = known.value
+    code = function.__code__
+    space: dict[str, Known] = {}
+    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=False):
+        try:
+            held = cell.cell_contents
+        except ValueError:
+            continue
+        space[name] = Known(held, known.at(f"{{{name}}}"))
+    values = args if known.owner is None else [known.owner, *args]
+    count = code.co_argcount
+    given = dict(zip(code.co_varnames[:count], values, strict=False))
+    given.update(named or {})
+    if named is not None:
+        defaults = function.__defaults__ or ()
+        for name, held in zip(
+            code.co_varnames[count - len(defaults) : count], defaults, strict=False
+        ):
+            given.setdefault(name, Known(held, known.at(f"({name})")))
+        for name, held in (function.__kwdefaults__ or {}).items():
+            given.setdefault(name, Known(held, known.at(f"({name})")))
+    space.update({name: held for name, held in given.items() if held is not None})
+    return space
+
+
+def _function(
+    reach: Reach, known: Known, args: Args, named: Named | None, at: Place
+) -> Known | None:
+    function = known.value
+    if known.path is not None:
+        reach._keep(known.path[0], known.path[1], at)
+    if reach.can_follow(function):
+        return reach.function(known, args, named)
+    name = f"{function.__module__}.{function.__qualname__}"
+    return _library(reach, known, name, args, named, at)
+
+
+def _library(
+    reach: Reach, known: Known, name: str, args: Args, named: Named | None, at: Place
+) -> Known | None:
+    """A function of a library: it may do anything with what it gets."""
+    reach.calls.setdefault(name, at)
+    reach.used.setdefault(name.partition(".")[0], at)
+    if name in ("os.getenv", "os.environb.get") and args:
+        reach.variable(args[0], at)
+    wrapped = attributes_of(known.value).get("__wrapped__")
+    if type(wrapped) is FunctionType and reach.can_follow(wrapped):
+        # The wrapper of a library (functools, click ...) around a function of the program.
+        return reach.call(Known(wrapped, known.path, owner=known.owner), args, named, at)
+    closure = getattr(known.value, "__closure__", None) or ()
+    for cell in closure:
+        try:
+            reach.float(cell.cell_contents, whole=True)
+        except ValueError:
+            continue
+    _hand_over(reach, args, named, at)
+    if known.owner is not None:
+        _touch(reach, known.owner, at)
+    return None
+
+
+def _hand_over(
+    reach: Reach, args: Args, named: Named | None, at: Place, *, loosely: bool = False
+) -> None:
+    """Code that is not followed gets these values: it may use all of them."""
+    for value in (*args, *(named or {}).values()):
+        if value is None:
+            continue
+        held = value.value
+        if issubclass(type(held), type):
+            reach.read(value, at)
+            continue
+        reach.read(value, at)
+        if not loosely and held is not ABSENT:
+            reach.float(held, whole=True)
+
+
+def _touch(reach: Reach, owner: Known, at: Place) -> None:
+    """A method that is not followed was called on a value."""
+    cls = class_of(owner)
+    reach.note_use(cls, at)
+    if owner.path is not None:
+        reach.read(owner, at)
+
+
+def _make(reach: Reach, known: Known, args: Args, named: Named | None, at: Place) -> Known | None:
+    cls = known.value
+    if cls is super:
+        return _super(reach, args)
+    if cls in (type, bool):
+        for value in args:
+            reach.test(value, at)
+        return None
+    if known.path is not None:
+        reach._keep(known.path[0], known.path[1], at)
+    if issubclass(cls, BaseException):
+        reach.raised_class(cls, at)
+    made = Known(ABSENT, cls=cls)
+    if not reach.is_users(qualified(cls)[0]):
+        reach.note_use(cls, at)
+        if qualified(cls)[0] != "builtins":
+            reach.calls.setdefault(name_of(cls), at)
+        _hand_over(reach, args, named, at)
+        return made if qualified(cls)[0] != "builtins" else None
+    reach.float(cls)
+    found = False
+    for name in ("__new__", "__init__", "__post_init__"):
+        method = attribute_of(made, name, reach._property)
+        if method is not None and type(method.value) is FunctionType:
+            method.owner = Known(cls) if name == "__new__" else made
+            reach.call(method, [] if name == "__post_init__" else args, named, at)
+            found = True
+    if not found:
+        _hand_over(reach, args, named, at, loosely=True)
+    return made
+
+
+def _super(reach: Reach, args: Args) -> Known | None:
+    if len(args) == 2 and args[0] is not None and args[1] is not None:
+        cls, owner = args[0].value, args[1]
+        if isinstance(cls, type):
+            return Known(owner.value, owner.path, cls=owner.cls, after=cls)
+    return None
+
+
+def _builtin(
+    reach: Reach, known: Known, args: Args, named: Named | None, at: Place
+) -> Known | None:
+    function = known.value
+    owner = function.__self__
+    name = str(function.__name__)
+    if owner is not None and not issubclass(type(owner), ModuleType):
+        bound = Known(owner, None if known.path is None else known.path, owner=None)
+        return _container(reach, bound, name, args, named, at)
+    module = str(function.__module__)
+    if module != "builtins":
+        return _library(reach, known, f"{module}.{name}", args, named, at)
+    if name in _UNSEEN:
+        reach.note(f"{at}: what {name}() runs was not followed")
+    if name in ("getattr", "setattr", "delattr", "hasattr") and args:
+        return _by_name(reach, name, args, at)
+    if name in ("globals", "vars", "locals") and not args:
+        reach.note(f"{at}: names looked up by {name}() were not followed")
+        return None
+    if name in _ASKING:
+        for value in args:
+            reach.test(value, at)
+        return None
+    if name == "next" or name == "iter":
+        _hand_over(reach, args, named, at, loosely=True)
+        return None
+    _hand_over(reach, args, named, at)
+    return None
+
+
+def _by_name(reach: Reach, name: str, args: Args, at: Place) -> Known | None:
+    owner, key = args[0], args[1] if len(args) > 1 else None
+    text = key.value if key is not None and isinstance(key.value, str) else None
+    if name in ("setattr", "delattr"):
+        if text is not None:
+            reach.store_attribute(owner, text, None, at)
+        return None
+    if text is None:
+        reach.note(f"{at}: an attribute that {name}() gets by a computed name was not followed")
+        if owner is not None and owner.path is not None:
+            reach.read(owner, at)
+        return None
+    found = reach.attribute(owner, text, at)
+    if name == "hasattr":
+        reach.test(found, at)
+        return None
+    return found
+
+
+def _method(reach: Reach, known: Known, args: Args, named: Named | None, at: Place) -> Known | None:
+    """A method written in C."""
+    name = str(known.value.__name__)
+    if known.owner is None:
+        _hand_over(reach, args, named, at)
+        return None
+    return _container(reach, known.owner, name, args, named, at)
+
+
+def _container(
+    reach: Reach, owner: Known, name: str, args: Args, named: Named | None, at: Place
+) -> Known | None:
+    held = owner.value
+    cls = class_of(owner)
+    if name == "__init__" and issubclass(cls, BaseException):
+        reach.kept_arguments = len(args)
+    variable = imported("_contextvars", "ContextVar")
+    if variable is not None and cls is variable:
+        if name == "set" and owner.path is not None:
+            reach.stores.setdefault(owner.path[0], at)
+        elif owner.path is not None:
+            reach.read(owner, at)
+        return None
+    _hand_over(reach, args, named, at)
+    if name in _CHANGERS and owner.path is not None:
+        reach.stores.setdefault(owner.path[0], at)
+        if name not in ("setdefault", "pop"):
+            return None
+    if name in ("get", "__getitem__", "setdefault", "pop") and args:
+        found = reach.item(owner, args[0], at)
+        if found is not None:
+            return found
+    for each in contents(held):
+        reach.float(each, whole=True)
+    _touch(reach, owner, at)
+    return None
+
+
+def _object(reach: Reach, known: Known, args: Args, named: Named | None, at: Place) -> Known | None:
+    value = known.value
+    kind = type(value)
+    if kind is imported("functools", "partial"):
+        inner = known_partial(value)
+        more = {**{k: Known(v) for k, v in value.keywords.items()}, **(named or {})}
+        return reach.call(inner, [*map(Known, value.args), *args], more, at)
+    wrapped = attributes_of(value).get("__wrapped__") if value is not ABSENT else None
+    if wrapped is not None and type(wrapped) is FunctionType:
+        # functools.lru_cache and its like.
+        return reach.call(Known(wrapped, None, owner=known.owner), args, named, at)
+    method = attribute_of(known, "__call__", reach._property)
+    if method is not None and type(method.value) is FunctionType and reach.can_follow(method.value):
+        if known.path is not None:
+            reach.test(known, at)
+        return reach.call(method, args, named, at)
+    _hand_over(reach, args, named, at)
+    if value is not ABSENT:
+        reach.read(known, at)
+        reach.note_use(kind, at)
+    return None
+
+
+def known_partial(value: Any) -> Known:
+    """Give the function of a partial."""
+    from workerstate.audit.reach import known_function
+
+    return known_function(value.func)

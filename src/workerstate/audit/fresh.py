@@ -1,0 +1,75 @@
+"""In a reference worker: what it has of the names that a task reads."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import traceback
+
+from workerstate import fingerprint
+from workerstate.audit import shapes
+from workerstate.snapshot import take_snapshot, texts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def answer(request_path: str, answer_path: str) -> None:
+    """Import what a worker would import to read the task, and say what it then has."""
+    with open(request_path) as file:
+        request = json.load(file)
+    fingerprint.set_salt(bytes.fromhex(request["salt"]))
+    failed: dict[str, str] = {}
+    for module in request["modules"]:
+        _bring(module, failed)
+    snapshot = texts(take_snapshot())
+    found = _values(request)
+    # What the task itself imports is there only once it runs.
+    for module in request["reads"]["imports"]:
+        _bring(module, {})
+    for key, shape in _values(request).items():
+        if key not in found:
+            found[key] = shape
+    result = {
+        "values": found,
+        "facets": snapshot,
+        "failed": failed,
+        "server": _server_modules(),
+    }
+    with open(answer_path + ".new", "w") as file:
+        json.dump(result, file)
+    os.rename(answer_path + ".new", answer_path)
+
+
+def _bring(module: str, failed: dict[str, str]) -> None:
+    if module in sys.modules or module in ("__main__", "__mp_main__"):
+        return
+    try:
+        importlib.import_module(module)
+    except BaseException as error:
+        last = traceback.format_exception_only(type(error), error)[-1].strip()
+        failed[module] = last[:200]
+
+
+def _values(request: dict[str, Any]) -> dict[str, Any]:
+    """Give the shapes of the names whose modules are there."""
+    found = {}
+    for key in request["values"]:
+        root, *chain = key.split("\t")
+        if shapes.module_of(root) is not None:
+            try:
+                found[key] = shapes.shape_at(root, tuple(chain))
+            except Exception as error:
+                found[key] = {"kind": "failed", "type": type(error).__name__, "digest": ""}
+    return found
+
+
+def _server_modules() -> list[str]:
+    """Give the modules that this worker has from its fork server."""
+    witness: Any = sys.modules.get("workerstate.audit.witness")
+    if witness is None or witness.pid == os.getpid():
+        return []
+    return sorted(witness.modules)

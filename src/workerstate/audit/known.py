@@ -1,0 +1,73 @@
+"""What the walk through a task's code knows of a value: the object, and how a worker finds it."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
+
+    # ``root`` is module.NAME or module.Class.NAME; the chain leads on from there: ".attr", "[key]".
+    Path: TypeAlias = "tuple[str, tuple[str, ...]]"
+
+
+class _Absent:
+    """Stands for an object that is not there: it will be made by the task, or is missing."""
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT = _Absent()
+
+
+class Known:
+    """A value in the hands of the code that is followed.
+
+    Attributes:
+        value: the parent's object, or ABSENT.
+        path: the name under which code finds it in any process; None for what arrives with the
+            task, or is made by it.
+        cls: the class of an object that the task will make.
+        owner: what a method is bound to.
+        after: in the search of ``super()``, the class after which it goes on.
+    """
+
+    __slots__ = ("after", "cls", "owner", "path", "value")
+
+    def __init__(
+        self,
+        value: Any,
+        path: Path | None = None,
+        *,
+        cls: type | None = None,
+        owner: Known | None = None,
+        after: type | None = None,
+    ) -> None:
+        self.value = value
+        self.path = path
+        self.cls = cls
+        self.owner = owner
+        self.after = after
+
+    def at(self, step: str) -> Path | None:
+        """Give the path one step on from here."""
+        return None if self.path is None else (self.path[0], (*self.path[1], step))
+
+    def key(self) -> object:
+        """Give what tells two of them apart."""
+        owner = None if self.owner is None else self.owner.key()
+        return (id(self.value), self.path, id(self.cls), owner, id(self.after))
+
+
+class Place:
+    """Where code does something: the file, the line, and the function."""
+
+    __slots__ = ("line", "path", "scope")
+
+    def __init__(self, path: str, line: int, scope: str) -> None:
+        self.path = path
+        self.line = line
+        self.scope = scope
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}"

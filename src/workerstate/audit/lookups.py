@@ -1,0 +1,200 @@
+"""Finds attributes as Python would, without running any code of the program.
+
+A path is given only to what is looked up anew in each process: globals of modules, attributes of
+classes, and what hangs on them. An object that arrives with a task has none.
+"""
+
+from __future__ import annotations
+
+from workerstate.audit.known import ABSENT, Known
+from workerstate.fingerprint.classes import (
+    FunctionType,
+    Layout,
+    MemberType,
+    ModuleType,
+    attributes_of,
+    imported,
+    module_name,
+    module_namespace,
+    mro_of,
+    namespace_of,
+    qualified,
+)
+from workerstate.program import live_globals
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+MISSING = object()
+
+
+def class_of(known: Known) -> type:
+    """Give the class of which the object is, or will be."""
+    return known.cls if known.value is ABSENT and known.cls is not None else type(known.value)
+
+
+def attribute_of(
+    owner: Known, name: str, getter: Callable[[Any, Known], Known | None]
+) -> Known | None:
+    """Give an attribute; None where that can't be told.
+
+    ``getter`` is called with a property's function, to say what it returns.
+    """
+    value = owner.value
+    kind = type(value)
+    if value is not ABSENT and issubclass(kind, ModuleType):
+        return _of_module(value, name)
+    if value is not ABSENT and issubclass(kind, type) and owner.after is None:
+        found = _of_class(value, name)
+        if found is None:
+            return None
+        held, path = found
+        return _bound(held, path, owner, by_class=True)
+    return _of_instance(owner, name, getter)
+
+
+def _of_module(module: Any, name: str) -> Known | None:
+    home = module_name(module)
+    namespace = live_globals(module_namespace(home) or vars(module))
+    if name not in namespace:
+        return None
+    return at_home(namespace[name], f"{home}.{name}")
+
+
+def at_home(value: Any, path: str) -> Known:
+    """Give a global by its name; a module, class or function by the name it has at its home."""
+    kind = type(value)
+    if issubclass(kind, ModuleType):
+        return Known(value)
+    if issubclass(kind, type) or kind is FunctionType:
+        home = home_of(value)
+        if home is not None:
+            return Known(value, (home, ()))
+    return Known(value, (path, ()))
+
+
+def home_of(value: Any) -> str | None:
+    """Give ``module.Name`` of a class or function that is found there."""
+    if type(value) is FunctionType:
+        module, name = value.__module__, value.__qualname__
+    else:
+        module, name = qualified(value)
+    if type(module) is not str or type(name) is not str:
+        return None
+    module = "__main__" if module == "__mp_main__" else module
+    holder: Any = module_namespace(module)
+    for part in name.split("."):
+        if holder is None:
+            return None
+        held = holder.get(part)
+        holder = namespace_of(held) if issubclass(type(held), type) else None
+    held = held.__func__ if type(held) in (staticmethod, classmethod) else held
+    return f"{module}.{name}" if held is value else None
+
+
+def _of_class(cls: type, name: str, after: type | None = None) -> tuple[Any, str | None] | None:
+    found = after is None
+    for base in mro_of(cls):
+        if found:
+            namespace = namespace_of(base)
+            if name in namespace:
+                home = home_of(base)
+                return namespace[name], None if home is None else f"{home}.{name}"
+        found = found or base is after
+    return None
+
+
+def _of_instance(
+    owner: Known, name: str, getter: Callable[[Any, Known], Known | None]
+) -> Known | None:
+    cls = class_of(owner)
+    found = _of_class(cls, name, owner.after)
+    if found is not None and type(found[0]) is property and type(found[0].fget) is FunctionType:
+        return getter(found[0].fget, owner)
+    if owner.value is not ABSENT:
+        own = _held(owner.value, name)
+        if own is not MISSING:
+            return Known(own, owner.at(f".{name}"))
+    if found is None:
+        return None
+    held, path = found
+    return _bound(held, path, owner, by_class=False)
+
+
+def _bound(held: Any, path: str | None, owner: Known, *, by_class: bool) -> Known:
+    """Give what a class holds, as an attribute of the class or of an instance."""
+    kind = type(held)
+    root = None if path is None else (path, ())
+    if kind is staticmethod:
+        return Known(held.__func__, root)
+    if kind is classmethod:
+        cls = owner.value if by_class else class_of(owner)
+        return Known(held.__func__, root, owner=Known(cls))
+    if kind is FunctionType:
+        return Known(held, root, owner=None if by_class else owner)
+    if not by_class and owner.path is not None and path is not None and kind not in _METHODS:
+        # Set on the class: where the object is found by name, it is found there too.
+        return Known(held, root, owner=owner)
+    if kind in _METHODS:
+        return Known(held, None, owner=owner)
+    return Known(held, root)
+
+
+_METHODS = (type(str.join), type(str.__len__), type(dict.__dict__["fromkeys"]))
+
+
+def _held(value: Any, name: str) -> Any:
+    """Give what an instance itself holds under a name."""
+    if type(value) is imported("_thread", "_local"):
+        # C code, which knows the attributes of the calling thread.
+        return _of_thread(value).get(name, MISSING)
+    state = attributes_of(value)
+    if name in state:
+        return state[name]
+    for base in mro_of(type(value)):
+        slot: Any = namespace_of(base).get(name)
+        if type(slot) is MemberType:
+            try:
+                return slot.__get__(value)
+            except AttributeError:
+                return MISSING
+    return MISSING
+
+
+def _of_thread(value: Any) -> dict[str, Any]:
+    local: Any = imported("_thread", "_local")
+    found: dict[str, Any] = local.__getattribute__(value, "__dict__")
+    return found
+
+
+def attributes(value: Any) -> dict[str, Any]:
+    """Give all that an instance of a Python class holds, from its dictionary and its slots."""
+    if type(value) is imported("_thread", "_local"):
+        return dict(_of_thread(value))
+    return {**attributes_of(value), **dict(Layout(type(value), ()).filled(value))}
+
+
+def item_of(owner: Known, key: Known | None) -> Known | None:
+    """Give ``owner[key]`` for a constant key of a builtin container."""
+    if key is None or not isinstance(key.value, (str, int)):
+        return None
+    kind = type(owner.value)
+    if not issubclass(kind, (dict, list, tuple)):
+        return None
+    base: Any = next(base for base in (dict, list, tuple) if issubclass(kind, base))
+    try:
+        value = base.__getitem__(owner.value, key.value)
+    except (KeyError, IndexError, TypeError):
+        value = ABSENT
+    return Known(value, owner.at(f"[{key.value!r}]"))
+
+
+def contents(value: Any, most: int = 200) -> Iterator[Any]:
+    """Give what a builtin container holds."""
+    kind = type(value)
+    if issubclass(kind, dict):
+        yield from list(dict.values(value))[:most]
+    elif kind in (list, tuple, set, frozenset):
+        yield from list(value)[:most]

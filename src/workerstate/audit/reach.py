@@ -1,0 +1,478 @@
+"""What the code of a task can read, of all that it does not bring along.
+
+Followed are the names in the bytecode of the task's function and of the program's functions,
+methods and properties that it calls, across modules; through closures, defaults, arguments,
+return values and the functions that containers hold. Nothing is called. The walk is bounded, and
+notes what it did not follow.
+"""
+
+from __future__ import annotations
+
+import builtins
+import time
+
+from workerstate.audit import calls
+from workerstate.audit.known import ABSENT, Known, Place
+from workerstate.audit.lookups import (
+    at_home,
+    attribute_of,
+    attributes,
+    class_of,
+    contents,
+    home_of,
+    item_of,
+)
+from workerstate.audit.machine import Closure, Machine
+from workerstate.audit.opcodes import HANDLERS
+from workerstate.fingerprint.classes import (
+    FunctionType,
+    ModuleType,
+    imported,
+    module_namespace,
+    mro_of,
+    namespace_of,
+    plain_module,
+    qualified,
+)
+from workerstate.program import is_users_file, user_modules
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType
+    from typing import Any
+
+MOST_FUNCTIONS = 1500
+MOST_SECONDS = 1.5
+MOST_DEPTH = 60
+MOST_BINDINGS = 6  # of one function: beyond, its arguments are taken as unknown
+ANY = "*"  # a step: whatever attributes the code names
+TESTED = "?"  # a step: only whether it is there
+
+# Methods that run without being named.
+IMPLIED = frozenset(
+    (
+        *("__init__", "__new__", "__post_init__", "__call__", "__enter__", "__exit__"),
+        *("__getitem__", "__setitem__", "__contains__", "__len__", "__iter__", "__next__"),
+        *("__eq__", "__lt__", "__add__", "__sub__", "__mul__", "__truediv__", "__getattr__"),
+        *("__setstate__", "__str__", "__repr__", "__hash__", "__bool__", "run"),
+    )
+)
+_STANDARD = frozenset(
+    (
+        *("True", "False", "None", "Ellipsis", "NotImplemented", "__debug__", "open"),
+        *("copyright", "credits", "license", "exit", "quit", "help"),
+    )
+)
+_Code = type((lambda: None).__code__)
+
+
+class Reach:
+    """All that one task can read.
+
+    Attributes:
+        names: root -> chain -> the first place that reads it.
+        library: the same for attributes of libraries that are named directly.
+        stores: root -> the first place in the task's code that sets or changes it.
+        calls: functions of libraries that are called, by name.
+        used: libraries of which something is used.
+        loggers, variables: names of loggers and of environment variables that are read.
+        set_variables: environment variables that are set.
+        identity: root -> where it is compared by ``is``.
+        imports: modules that the code imports when it is called.
+        exceptions: classes of exceptions of the program that it raises.
+        followed: (file, first line) of each code that was followed.
+        notes: what was not followed.
+    """
+
+    def __init__(self) -> None:
+        self.names: dict[str, dict[tuple[str, ...], Place]] = {}
+        self.library: dict[str, dict[tuple[str, ...], Place]] = {}
+        self.stores: dict[str, Place] = {}
+        self.calls: dict[str, Place] = {}
+        self.used: dict[str, Place | None] = {}
+        self.loggers: set[str] = set()
+        self.variables: dict[str, Place] = {}
+        self.set_variables: set[str] = set()
+        self.identity: dict[str, Place] = {}
+        self.imports: list[str] = []
+        self.exceptions: dict[str, tuple[type, Place]] = {}
+        self.followed: dict[tuple[str, int], str] = {}
+        self.notes: list[str] = []
+        self.attributes: dict[str, Place] = {}
+        self.loose_stores: set[str] = set()
+        self.recursive: Place | None = None
+        self.kept_arguments: int | None = None
+        self.modules = user_modules()
+        self._floating: dict[int, tuple[Known, bool]] = {}
+        self._done: dict[object, Known | None] = {}
+        self._times: dict[int, int] = {}
+        self._running: list[CodeType] = []
+        self._deadline = time.monotonic() + MOST_SECONDS
+        self._count = 0
+
+    # --- entries
+
+    def task(self, called: Any, args: Any, named: Any) -> None:
+        """Follow a task: its function, what it gets, and what that can call."""
+        start = Place("", 0, "")
+        for value in (*args, *named.values()):
+            self.float(value)
+            self.note_use(type(value), None)
+        known = known_function(called)
+        function = getattr(known.owner, "value", None)
+        if function is not None:
+            self.float(function)
+        result = self.call(
+            known, [Known(a) for a in args], {k: Known(v) for k, v in named.items()}, start
+        )
+        if result is not None:
+            self.read(result, start)
+        self.finish()
+
+    def finish(self) -> None:
+        """Follow the methods, and read the class attributes, that the code names on any object."""
+        done: set[tuple[int, str]] = set()
+        while True:
+            fresh = [
+                (known, name, where)
+                for known, whole in list(self._floating.values())
+                for name, where in self._wanted(known, whole).items()
+                if (id(class_of(known)), name) not in done
+            ]
+            if not fresh or self._over():
+                return
+            for known, name, where in fresh:
+                done.add((id(class_of(known)), name))
+                found = attribute_of(known, name, self._property)
+                if found is None:
+                    continue
+                if type(found.value) is FunctionType:
+                    self.call(found, [], None, where)
+                elif found.path is not None:
+                    self.read(found, where)
+
+    def _wanted(self, known: Known, whole: bool) -> dict[str, Place]:
+        nowhere = Place("", 0, "")
+        cls = class_of(known)
+        names: set[str] = set()
+        for base in mro_of(cls):
+            if self.is_users(qualified(base)[0]):
+                names.update(name for name in namespace_of(base) if type(name) is str)
+        found = {}
+        for name in names:
+            if name in self.attributes:
+                found[name] = self.attributes[name]
+            elif name in IMPLIED or (whole and not name.startswith("__")):
+                found[name] = nowhere
+        return found
+
+    def float(self, value: Any, *, whole: bool = False, depth: int = 3) -> None:
+        """Take note of an object whose methods and class attributes the code may ask for."""
+        kind = type(value)
+        if kind in (FunctionType, _METHOD):
+            if depth < 3 or whole:
+                self.call(known_function(value), [], None, Place("", 0, ""))
+            return
+        if issubclass(kind, type):
+            if self.is_users(qualified(value)[0]):
+                self._float(Known(value), whole)
+        elif self.is_users(qualified(kind)[0]):
+            self._float(Known(value), whole)
+            if depth:
+                for held in list(attributes(value).values())[:50]:
+                    self.float(held, whole=whole, depth=depth - 1)
+        elif depth:
+            if kind is imported("functools", "partial"):
+                self.float(value.func, whole=True)
+            for held in contents(value, 20):
+                self.float(held, whole=whole, depth=depth - 1)
+
+    def _float(self, known: Known, whole: bool) -> None:
+        key = id(class_of(known)) if not isinstance(known.value, type) else id(known.value)
+        before = self._floating.get(key)
+        if before is None or (whole and not before[1]):
+            self._floating[key] = (known, whole)
+
+    def is_users(self, module: str) -> bool:
+        """Tell whether a module belongs to the program."""
+        return module in self.modules
+
+    def note(self, text: str) -> None:
+        """Keep a sentence on what was not followed."""
+        if text not in self.notes and len(self.notes) < 20:
+            self.notes.append(text)
+
+    def note_use(self, cls: type, at: Place | None) -> None:
+        """Keep that something of a library is used."""
+        module = qualified(cls)[0]
+        if not self.is_users(module) and module != "builtins":
+            self.used.setdefault(module.partition(".")[0], at)
+
+    def _over(self) -> bool:
+        if self._count > MOST_FUNCTIONS or time.monotonic() > self._deadline:
+            self.note("the task's code is larger than what is followed; some of it was left out")
+            return True
+        return False
+
+    # --- what the machine tells
+
+    def name(self, code: CodeType, space: dict[str, Any], name: str, at: Place) -> Known | None:
+        """Give a global."""
+        home = plain_module(space.get("__name__"))
+        if name in space:
+            found = at_home(space[name], f"{home}.{name}")
+            if type(found.value) is not FunctionType and not issubclass(
+                type(found.value), (type, ModuleType)
+            ):
+                self.note_use(type(found.value), at)
+            return found
+        held = vars(builtins).get(name, ABSENT)
+        if held is not ABSENT:
+            return Known(held, None if _is_standard(name, held) else (f"builtins.{name}", ()))
+        self._keep(f"{home}.{name}", (), at)
+        return None
+
+    def attribute(self, owner: Known | None, name: str, at: Place) -> Known | None:
+        """Give an attribute."""
+        if owner is None:
+            self.attributes.setdefault(name, at)
+            return None
+        found = attribute_of(owner, name, self._property)
+        if found is None:
+            if owner.value is ABSENT:
+                self.attributes.setdefault(name, at)
+            elif owner.path is not None and not issubclass(type(owner.value), ModuleType):
+                self._follow_fallback(owner, at)
+            return None
+        if type(found.value) is imported("logging", "Logger"):
+            self.loggers.add(str(found.value.__dict__.get("name")))
+        return found
+
+    def _follow_fallback(self, owner: Known, at: Place) -> None:
+        fallback = attribute_of(owner, "__getattr__", self._property)
+        if fallback is not None and type(fallback.value) is FunctionType:
+            self.call(fallback, [], None, at)
+        self.read(owner, at)
+
+    def _property(self, function: Any, owner: Known) -> Known | None:
+        return self.call(Known(function, None, owner=owner), [], {}, Place("", 0, ""))
+
+    def item(self, owner: Known, key: Known | None, at: Place) -> Known | None:
+        """Give ``owner[key]``."""
+        if owner.value is _environ():
+            self.variable(key, at)
+            return None
+        found = item_of(owner, key)
+        if found is not None:
+            return None if found.value is ABSENT and found.path is None else found
+        method = attribute_of(owner, "__getitem__", self._property)
+        if method is not None and type(method.value) is FunctionType:
+            return self.call(method, [key], {}, at)
+        self.read(owner, at)
+        return None
+
+    def variable(self, key: Known | None, at: Place) -> None:
+        """Note that an environment variable is read."""
+        if key is not None and isinstance(key.value, str):
+            self.variables.setdefault(key.value, at)
+
+    def read(self, value: Known, at: Place, *, step: str | None = None) -> None:
+        """Note that the code does something with the whole of a value."""
+        held = value.value
+        if type(held) is _Code:
+            self.call(value, [], None, at)
+            return
+        if type(held) in (FunctionType, _METHOD):
+            self.call(known_function(held) if value.path is None else value, [], None, at)
+            return
+        if value.path is not None:
+            root, chain = value.path
+            self._keep(root, chain if step is None else (*chain, step), at)
+            if step != TESTED:
+                self.float(held)
+        if held is not ABSENT and type(held) is imported("logging", "Logger"):
+            self.loggers.add(str(held.__dict__.get("name")))
+
+    def test(self, value: Known | None, at: Place) -> None:
+        """Note that the code asks only whether a value is there."""
+        if value is not None and value.path is not None:
+            if type(value.value) is FunctionType or issubclass(type(value.value), type):
+                return
+            self.read(value, at, step=TESTED)
+
+    def same(self, one: Known | None, other: Known | None, at: Place) -> None:
+        """Note a comparison by ``is``."""
+        for value, against in ((one, other), (other, one)):
+            if value is None or value.path is None:
+                continue
+            if against is not None and against.value is None:
+                self.test(value, at)
+            else:
+                self.identity.setdefault(value.path[0], at)
+                self.read(value, at)
+
+    def store_name(self, space: dict[str, Any], name: str, value: Any, at: Place) -> None:
+        """Note that a global is set."""
+        self.stores.setdefault(f"{plain_module(space.get('__name__'))}.{name}", at)
+
+    def store_attribute(self, owner: Known | None, name: str, value: Any, at: Place) -> None:
+        """Note that an attribute is set."""
+        if owner is None or owner.value is ABSENT:
+            self.loose_stores.add(name)
+        elif issubclass(type(owner.value), ModuleType):
+            home = plain_module(vars(owner.value).get("__name__"))
+            self.stores.setdefault(f"{home}.{name}", at)
+        elif issubclass(type(owner.value), type):
+            home_name = home_of(owner.value)
+            self.stores.setdefault(f"{home_name}.{name}", at)
+        elif owner.path is not None:
+            self.stores.setdefault(owner.path[0], at)
+        else:
+            self.loose_stores.add(name)
+
+    def store_item(self, owner: Known, key: Known | None, at: Place) -> None:
+        """Note that an item is set."""
+        if owner.value is _environ():
+            if key is not None:
+                self.set_variables.add(str(key.value))
+        elif owner.path is not None:
+            self.stores.setdefault(owner.path[0], at)
+
+    def imported(self, space: dict[str, Any], name: str, names: Any, level: Any) -> Known | None:
+        """Note an import inside a function; give the module if the parent has it."""
+        depth = level.value if level is not None and isinstance(level.value, int) else 0
+        if depth:
+            package = str(space.get("__package__") or space.get("__name__") or "")
+            parts = package.split(".")
+            base = ".".join(parts[: len(parts) - depth + 1])
+            name = f"{base}.{name}" if name else base
+        if name not in self.imports:
+            self.imports.append(name)
+        for each in names or ():
+            if module_namespace(f"{name}.{each}") is not None:
+                self.imports.append(f"{name}.{each}")
+        shown = name if names else name.partition(".")[0]
+        import sys
+
+        module = sys.modules.get(shown)
+        return None if module is None else Known(module)
+
+    def raised_class(self, cls: type, at: Place) -> None:
+        """Note that an exception of the program is raised."""
+        if issubclass(cls, BaseException) and self.is_users(qualified(cls)[0]):
+            name = home_of(cls) or ".".join(qualified(cls))
+            self.exceptions.setdefault(name, (cls, at))
+
+    def raised(self, value: Known | None, at: Place) -> None:
+        """Note what is raised: a class, or an instance that is made of it."""
+        if value is not None:
+            cls = value.value if isinstance(value.value, type) else class_of(value)
+            if isinstance(cls, type):
+                self.raised_class(cls, at)
+
+    def _keep(self, root: str, chain: tuple[str, ...], at: Place) -> None:
+        table = self.names if self._of_program(root) else self.library
+        table.setdefault(root, {}).setdefault(chain, at)
+
+    def _of_program(self, root: str) -> bool:
+        name = root
+        while "." in name:
+            name = name.rpartition(".")[0]
+            if name in self.modules:
+                return True
+            if module_namespace(name) is not None:
+                return False
+        return False
+
+    # --- calls
+
+    def call(
+        self, called: Known | None, args: list[Known | None], named: dict[str, Known | None] | None,
+        at: Place,
+    ) -> Known | None:  # fmt: skip
+        """Follow a call; ``named`` is None where the arguments are not known."""
+        return calls.follow(self, called, args, named, at)
+
+    def function(
+        self, known: Known, args: list[Known | None], named: dict[str, Known | None] | None
+    ) -> Known | None:
+        """Walk through a function of the program; give what it returns."""
+        function = known.value
+        code: CodeType = function.__code__
+        self._times[id(code)] = self._times.get(id(code), 0) + 1
+        if self._times[id(code)] > MOST_BINDINGS:
+            args, named = args[:0], None
+        space = calls.bind(known, args, named)
+        return self._walk(code, function.__globals__, space)
+
+    def inner(self, known: Known, args: list[Known | None]) -> Known | None:
+        """Walk through a function that the code itself made."""
+        closure: Closure = known.cls  # type: ignore[assignment]
+        code: CodeType = known.value
+        space = {n: v for n, v in closure.known.items() if n in code.co_freevars}
+        names = code.co_varnames[: code.co_argcount]
+        space.update({n: v for n, v in zip(names, args, strict=False) if v is not None})
+        return self._walk(code, closure.space, space)
+
+    def _walk(self, code: CodeType, space: dict[str, Any], known: dict[str, Known]) -> Known | None:
+        key = (id(code), tuple(sorted((name, value.key()) for name, value in known.items())))
+        if any(each is code for each in self._running):
+            self.recursive = self.recursive or Place(code.co_filename, code.co_firstlineno, "")
+        try:
+            if key in self._done:
+                return self._done[key]
+        except TypeError:
+            pass
+        if self._over() or len(self._running) > MOST_DEPTH:
+            return None
+        self._done[key] = None
+        self._count += 1
+        self.followed.setdefault((code.co_filename, code.co_firstlineno), code.co_name)
+        self._running.append(code)
+        try:
+            found = Machine(self, code, space, known, HANDLERS).run()
+        finally:
+            self._running.pop()
+        self._done[key] = found
+        return found
+
+    def can_follow(self, function: Any) -> bool:
+        """Tell whether a function's code is the program's."""
+        file = function.__code__.co_filename
+        module = plain_module(function.__module__)
+        return is_users_file(file) or (file.startswith("<") and self.is_users(module))
+
+
+class _Something:
+    def method(self) -> None: ...
+
+
+_METHOD = type(_Something().method)
+
+
+def known_function(value: Any) -> Known:
+    """Give a function, method or class with the name under which a worker finds it."""
+    kind = type(value)
+    if kind is _METHOD:
+        owner = Known(value.__self__)
+        function = value.__func__
+        home = home_of(function) if type(function) is FunctionType else None
+        return Known(function, None if home is None else (home, ()), owner=owner)
+    if kind is FunctionType or issubclass(kind, type):
+        home = home_of(value)
+        return Known(value, None if home is None else (home, ()))
+    return Known(value)
+
+
+def _is_standard(name: str, value: Any) -> bool:
+    """Tell whether a builtin is Python's own, not one that the program added or replaced."""
+    own = ("builtins", "_sitebuiltins", "_io")
+    if type(value) is type(len) or issubclass(type(value), type):
+        return value.__module__ in own
+    return name in _STANDARD and qualified(type(value))[0] in own
+
+
+def _environ() -> Any:
+    import os
+
+    return os.environ

@@ -1,0 +1,159 @@
+"""Settings of libraries and of the interpreter that a task's code touches, and its worker lacks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from workerstate.snapshot import compare_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from workerstate.audit.finding import Inherited
+    from workerstate.audit.judge import Case
+
+# Facet -> the settings that change results. What only changes how things print is left out.
+_KEYS: dict[str, tuple[str, ...]] = {
+    "decimal": ("prec", "rounding", "Emin", "Emax", "traps", "clamp", "capitals"),
+    "numpy": ("errstate.",),
+    "pandas": ("mode.", "compute.", "future."),
+    "sklearn": ("assume_finite", "transform_output", "enable_metadata_routing", "array_api"),
+    "torch": ("default_dtype", "grad", "deterministic"),
+    "matplotlib": ("axes.", "figure.", "font.", "image.", "lines.", "savefig.", "text."),
+    "locale": ("",),
+}
+# Calls by which a task or an initializer makes the setting itself.
+_OWN = {
+    "logging": ("logging.basicConfig", "logging.config.", "addHandler", "setLevel", "QueueHandler"),
+    "decimal": ("decimal.setcontext", "decimal.localcontext", "prec", "rounding"),
+    "numpy": ("numpy.seterr", "numpy.errstate", "seterr", "errstate"),
+    "pandas": ("set_option", "option_context", "pandas._config.config.set_option"),
+    "sklearn": ("set_config", "config_context"),
+    "torch": ("set_default_dtype", "no_grad", "set_grad_enabled"),
+    "matplotlib": ("rcParams", "rc", "use"),
+    "locale": ("locale.setlocale", "setlocale"),
+    "warnings": ("simplefilter", "filterwarnings", "catch_warnings"),
+}
+
+
+def findings(case: Case) -> Iterator[Inherited]:
+    """Give the settings that differ, of what the task's code touches."""
+    for facet, touched in _TOUCHED.items():
+        at = touched(case)
+        if at is None or _is_own(case, facet):
+            continue
+        parent = case.request["facets"].get(facet, {})
+        worker = case.answer["facets"].get(facet, {} if facet == "logging" else None)
+        if worker is None:
+            continue
+        for row in compare_texts({facet: parent}, {facet: worker}):
+            if _matters(case, facet, row.key, row.before, row.after):
+                yield _finding(case, facet, row.key, row.before, row.after, at)
+
+
+def _finding(
+    case: Case, facet: str, key: str, parent: str | None, worker: str | None, at: str
+) -> Inherited:
+    carry: str | None = facet
+    reason = ""
+    if facet in ("flags",):
+        carry, reason = None, "set PYTHONHASHSEED, or use a hash of your own (hashlib)"
+    return case.finding(
+        "setting",
+        f"{facet}:{key}",
+        f"{facet} {key} is {parent or 'at its default'} in the parent and "
+        f"{worker or 'at its default'} in a {case.target} worker, and {case.request['task']} "
+        f"uses {facet}",
+        parent=parent,
+        worker=worker,
+        read=at,
+        carry=carry,
+        reason=reason,
+    )
+
+
+def _matters(case: Case, facet: str, key: str, parent: str | None, worker: str | None) -> bool:
+    if facet == "logging":
+        return _log_matters(case, key, parent, worker)
+    if facet == "warnings":
+        return key == "filters"
+    if facet == "limits":
+        return key == "recursion" or "recursion" in key
+    if facet == "environ":
+        return key in case.reads["variables"]
+    return key.startswith(_KEYS.get(facet, ()))
+
+
+def _log_matters(case: Case, key: str, parent: str | None, worker: str | None) -> bool:
+    if parent is None or "_pytest" in parent or parent == "NullHandler":
+        return False
+    if key.startswith("logging:"):
+        return key in ("logging:disable",)
+    name, _, attribute = key.rpartition(".")
+    if attribute not in ("handlers", "level", "disabled"):
+        return False
+    used = case.reads["loggers"]
+    return name == "root" or any(f"{each}.".startswith(f"{name}.") for each in used)
+
+
+def _is_own(case: Case, facet: str) -> bool:
+    words = _OWN.get(facet, ())
+    for reads in (case.first, case.reads):
+        said = [*reads["calls"], *reads["attributes"], *reads["loose_stores"], *reads["stores"]]
+        if any(
+            each == word
+            or each.endswith("." + word)
+            or (word.endswith(".") and each.startswith(word))
+            for each in said
+            for word in words
+        ):
+            return True
+    return False
+
+
+def _uses(name: str) -> Callable[[Case], str | None]:
+    def touched(case: Case) -> str | None:
+        used: dict[str, Any] = case.reads["used"]
+        return used.get(name)
+
+    return touched
+
+
+def _logs(case: Case) -> str | None:
+    for name, at in case.reads["calls"].items():
+        if name.startswith("logging.") and name.rpartition(".")[2] in _LOG_CALLS:
+            return str(at)
+    return None
+
+
+_LOG_CALLS = frozenset(
+    ("debug", "info", "warning", "error", "exception", "critical", "log", "warn", "isEnabledFor",
+     "hasHandlers", "getEffectiveLevel", "handle", "callHandlers")
+)  # fmt: skip
+
+
+def _warns(case: Case) -> str | None:
+    return next(
+        (
+            str(at)
+            for name, at in case.reads["calls"].items()
+            if name.endswith(("warnings.warn", "_warnings.warn"))
+        ),
+        None,
+    )
+
+
+def _recurses(case: Case) -> str | None:
+    found: str | None = case.reads["recursive"]
+    return found
+
+
+_TOUCHED: dict[str, Callable[[Case], str | None]] = {
+    "logging": _logs,
+    "warnings": _warns,
+    "limits": _recurses,
+    **{
+        name: _uses(name)
+        for name in ("decimal", "numpy", "pandas", "sklearn", "torch", "matplotlib", "locale")
+    },
+}

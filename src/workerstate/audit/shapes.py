@@ -1,0 +1,248 @@
+"""What a value is, as plain data that two processes can compare."""
+
+from __future__ import annotations
+
+import time
+
+from workerstate.audit.known import ABSENT, Known
+from workerstate.audit.lookups import (
+    attribute_of,
+    attributes,
+    item_of,
+)
+from workerstate.audit.reach import ANY, TESTED
+from workerstate.fingerprint import describe_value, fingerprint, looks_secret
+from workerstate.fingerprint.classes import (
+    FunctionType,
+    ModuleType,
+    imported,
+    module_namespace,
+    mro_of,
+    name_of,
+    plain_module,
+    qualified,
+)
+from workerstate.fingerprint.walk import is_scalar
+from workerstate.program import is_users_file, live_globals, user_modules
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Shape = dict[str, Any]
+
+MOST_PARTS = 2000
+MOST_TEXTS = 100
+MOST_SECONDS = 0.5
+
+_SYNC = (
+    *("multiprocessing.synchronize", "multiprocessing.queues", "multiprocessing.sharedctypes"),
+    *("multiprocessing.managers", "multiprocessing.connection", "multiprocessing.pool"),
+    *("multiprocessing.shared_memory", "mmap"),
+)
+_LIVE = {
+    *("_thread.lock", "_thread.RLock", "threading.Condition", "threading.Event"),
+    *("threading.Semaphore", "threading.BoundedSemaphore", "threading.Barrier"),
+    *("threading.Thread", "threading.Timer", "logging.Logger", "logging.RootLogger"),
+    *("socket.socket", "queue.Queue", "queue.SimpleQueue", "_queue.SimpleQueue"),
+    *("generator", "coroutine", "itertools.count", "weakref.ReferenceType"),
+    *("tempfile.TemporaryDirectory", "tempfile._TemporaryFileWrapper", "subprocess.Popen"),
+    *(
+        "concurrent.futures.thread.ThreadPoolExecutor",
+        "asyncio.locks.Lock",
+        "argparse.ArgumentParser",
+    ),
+    *("concurrent.futures.process.ProcessPoolExecutor", "re.Pattern", "module"),
+}
+
+
+def resolve(root: str, chain: tuple[str, ...]) -> Any:
+    """Give what a path leads to in this process; ABSENT where it leads nowhere."""
+    found = start(root)
+    for step in chain:
+        if found is None or found.value is ABSENT:
+            return ABSENT
+        if step not in (TESTED, ANY):
+            found = _step(found, step)
+    return ABSENT if found is None else found.value
+
+
+def module_of(root: str) -> str | None:
+    """Give the imported module that a root is in."""
+    name = root
+    while "." in name:
+        name = name.rpartition(".")[0]
+        if module_namespace(name) is not None:
+            return name
+    return None
+
+
+def start(root: str) -> Known | None:
+    """Find a root: a module's global, or an attribute of a class there."""
+    module = module_of(root)
+    if module is None:
+        return None
+    namespace = live_globals(module_namespace(module) or {})
+    first, *rest = root[len(module) + 1 :].split(".")
+    if first not in namespace:
+        return None
+    found: Known | None = Known(namespace[first], (root, ()))
+    for name in rest:
+        found = None if found is None else _step(found, f".{name}")
+    return found
+
+
+def _step(known: Known, step: str) -> Known | None:
+    if step.startswith("."):
+        return attribute_of(known, step[1:], lambda function, owner: None)
+    if step.startswith("["):
+        import ast
+
+        return item_of(known, Known(ast.literal_eval(step[1:-1])))
+    function = known.value
+    if type(function) is not FunctionType:
+        return None
+    name = step[1:-1]
+    if step.startswith("{"):
+        cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=False))
+        return Known(cells[name].cell_contents) if name in cells else None
+    code = function.__code__
+    defaults = function.__defaults__ or ()
+    count = code.co_argcount
+    pairs = zip(code.co_varnames[count - len(defaults) : count], defaults, strict=False)
+    held = {**dict(pairs), **(function.__kwdefaults__ or {})}
+    return Known(held[name]) if name in held else None
+
+
+def shape_at(root: str, chain: tuple[str, ...]) -> Shape | None:
+    """Give the shape of what a path leads to; None where it leads nowhere."""
+    value = resolve(root, chain)
+    if value is ABSENT:
+        return None
+    if chain and chain[-1] == TESTED:
+        return tested(value)
+    name = root.rpartition(".")[2] if not chain else chain[-1].strip(".[]'\"")
+    return shape(value, name)
+
+
+def tested(value: Any) -> Shape:
+    """Tell only whether a value is there: None, empty, or something."""
+    if value is None:
+        said = "none"
+    elif is_scalar(value) or type(value) in (list, tuple, dict, set, frozenset):
+        said = "filled" if value else "empty"
+    else:
+        said = "filled"
+    return {"kind": "test", "type": said, "digest": said, "text": _text(value, ""), "parts": {}}
+
+
+def shape(value: Any, name: str = "") -> Shape:
+    """Give the shape of a value that goes by ``name``."""
+    kind = type(value)
+    variable = imported("_contextvars", "ContextVar")
+    if variable is not None and kind is variable:
+        return _of_variable(value, name)
+    what = kind_of(value)
+    made: Shape = {"kind": what, "type": name_of(kind), "parts": {}, "partial": False}
+    if what in ("live", "sync"):
+        return {**made, "digest": "", "text": f"a {name_of(kind)}"}
+    print_ = fingerprint(value)
+    made.update(digest=print_.digest, text=_text(value, name), title=print_.title)
+    made["partial"] = print_.partial
+    made["empty"] = _is_empty(value)
+    if what == "function":
+        made["home"] = _home(value)
+    if what == "random":
+        made["text"] = f"a {name_of(kind)}"
+    made["parts"] = _parts(value, name)
+    return made
+
+
+def kind_of(value: Any) -> str:
+    """Say what sort of value it is."""
+    kind = type(value)
+    module, name = qualified(kind)
+    if module.startswith(("unittest.mock", "mock")):
+        return "mock"
+    if module.startswith(_SYNC) or (
+        module.startswith("multiprocessing") and issubclass(kind, object) and name.endswith("Proxy")
+    ):
+        return "sync"
+    if kind is FunctionType or kind is type(len):
+        return "function"
+    if issubclass(kind, type):
+        return "class"
+    if issubclass(kind, ModuleType) or any(name_of(base) in _LIVE for base in mro_of(kind)):
+        return "live"
+    if issubclass(kind, imported("_io", "_IOBase") or ()):
+        return "live"
+    if issubclass(kind, imported("_random", "Random") or ()) or module.startswith("numpy.random"):
+        return "random"
+    if kind is object:
+        return "sentinel"
+    return "data"
+
+
+def _of_variable(value: Any, name: str) -> Shape:
+    missing = object()
+    held = value.get(missing)
+    if held is missing:
+        return {
+            "kind": "variable",
+            "type": "unset",
+            "digest": "",
+            "text": "not set",
+            "parts": {},
+            "empty": True,
+        }
+    return {**shape(held, name), "kind": "variable"}
+
+
+def _text(value: Any, name: str) -> str:
+    if looks_secret(name):
+        return "<redacted>"
+    return describe_value(value, values=True)[:80]
+
+
+def _is_empty(value: Any) -> bool:
+    if value is None or value is False:
+        return True
+    return type(value) in (dict, list, set, tuple, str, int, float) and not value
+
+
+def _home(function: Any) -> str:
+    """Say whose code a function is: the program's, or which module's."""
+    code = getattr(function, "__code__", None)
+    if code is not None and is_users_file(code.co_filename):
+        return "program"
+    return plain_module(function.__module__)
+
+
+def _parts(value: Any, name: str) -> dict[str, list[str]]:
+    kind = type(value)
+    if issubclass(kind, dict):
+        pairs = [(_key(key), held) for key, held in list(dict.items(value))[:MOST_PARTS]]
+    elif _has_attributes(kind):
+        pairs = [(f".{key}", held) for key, held in list(attributes(value).items())[:MOST_PARTS]]
+    elif kind in (set, frozenset):
+        pairs = [(_key(key), True) for key in list(value)[:MOST_PARTS]]
+    else:
+        return {}
+    deadline = time.monotonic() + MOST_SECONDS
+    parts: dict[str, list[str]] = {}
+    for number, (key, held) in enumerate(pairs):
+        if time.monotonic() > deadline:
+            return {}
+        text = _text(held, key) if number < MOST_TEXTS else ""
+        vague = kind_of(held) in ("live", "sync", "random")
+        parts[key] = [name_of(type(held)) if vague else fingerprint(held).digest, text]
+    return parts
+
+
+def _has_attributes(kind: type) -> bool:
+    module = qualified(kind)[0]
+    return module in ("types", "argparse", "_thread") or module in user_modules()
+
+
+def _key(key: Any) -> str:
+    return repr(key) if is_scalar(key) else describe_value(key, values=True)
