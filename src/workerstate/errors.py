@@ -235,5 +235,9 @@ def nearest(name: str, known: list[str]) -> str | None:
     """Give the known name most like ``name``, or None where none is near."""
     import difflib
 
-    found = difflib.get_close_matches(name, known, n=1)
-    return found[0] if found else None
+    def likeness(other: str) -> tuple[float, int]:
+        # Of those that are equally near, the one that begins alike.
+        ratio = difflib.SequenceMatcher(None, other, name).ratio()
+        return ratio, max(n for n in range(len(name) + 1) if other.startswith(name[:n]))
+
+    return max(difflib.get_close_matches(name, known, n=5), key=likeness, default=None)

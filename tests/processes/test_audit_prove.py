@@ -5,10 +5,12 @@ The findings are made by hand here, so that what is tested is the trial alone.
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib.util
 import os
 import re
+import shutil
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,11 +20,14 @@ from test_cases import CASES, NEEDS
 
 from harness import environment
 from workerstate.audit.finding import Inherited
+from workerstate.audit.placing import Place, places
 from workerstate.audit.prove import BEYOND, DIFFERENT, PROVEN, UNSEEN, Proof, prove
 from workerstate.audit.remedy import remedy_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from harness import Runner
 
 
 def found(name: str, carry: str | None = None, **more: Any) -> Inherited:
@@ -106,6 +111,8 @@ def test_reported_failure_is_repaired(
     monkeypatch.setenv("START", "loky" if target == "loky" else "fork")
     before = digest(folder)
     proof = tried("case.py", target, *ANSWERS[case])
+    assert proof.before is not None
+    assert proof.after is not None
     assert re.findall(r"RESULT: (OK|BAD)", " ".join(proof.before.stdout)) == ["BAD"]
     assert re.findall(r"RESULT: (OK|BAD)", " ".join(proof.after.stdout)) == ["OK"]
     assert verdicts(proof) == [PROVEN] * len(ANSWERS[case])
@@ -114,8 +121,8 @@ def test_reported_failure_is_repaired(
 
 
 def digest(folder: Path) -> dict[str, str]:
-    """Give a hash of each file."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
+    """Give a hash of each file; recordings that are made there are not the program's."""
+    files = [p for p in folder.rglob("*") if p.is_file() and ".workerstate" not in p.parts]
     return {str(path): hashlib.sha1(path.read_bytes()).hexdigest() for path in files}
 
 
@@ -236,3 +243,54 @@ def test_lock_held_at_the_fork_is_made_anew(tried: Callable[..., Proof], tmp_pat
     assert proof.before.stdout == ("free: [False]",)
     assert proof.after.stdout == ("free: [True]",)
     assert verdicts(proof) == [PROVEN]
+
+
+# --- the declaration, pasted
+
+
+def pasted(source: str, code: str, calls: tuple[Place, ...]) -> str:
+    """Give a program with the declaration after its imports, and its calls as they should be."""
+    lines = source.splitlines(keepends=True)
+    tree = ast.parse(source)
+    changes = {(call.line, call.before): call.after for call in calls if call.after}
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    for node in sorted(nodes, key=lambda node: -node.lineno):
+        after = changes.pop((node.lineno, ast.unparse(node)), None)
+        if after is not None:
+            line = lines[node.lineno - 1]
+            lines[node.lineno - 1] = line[: node.col_offset] + after + line[node.end_col_offset :]
+    assert changes == {}
+    last = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))][-1]
+    return "".join([*lines[: last.lineno], code, *lines[last.lineno :]])
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="the cases are not beside the checkout")
+@pytest.mark.parametrize(
+    ("case", "start", "backend"),
+    [
+        ("01_log_config_lost", "spawn", "futures"),
+        ("01_log_config_lost", "loky", "loky"),
+        ("11_args_global_missing", "forkserver", "multiprocessing"),
+        ("14_class_attribute_reset", "spawn", "multiprocessing"),
+        ("20_mock_patch_lost", "forkserver", "multiprocessing"),
+        ("25_decimal_context_lost", "loky", "loky"),
+        ("29_dynamic_module_missing", "spawn", "futures"),
+        ("08_epochs_repeat", "fork", "multiprocessing"),
+        ("39_http_session_shared", "fork", "multiprocessing"),
+    ],
+)
+def test_pasted_as_it_is_said_the_program_is_right(
+    case: str, start: str, backend: str, tmp_path: Path, runner: Runner
+) -> None:
+    """The code that --fix prints, put where it says, repairs the program."""
+    for library in filter(None, (NEEDS.get(case), start == "loky" and "loky")):
+        if importlib.util.find_spec(library) is None:
+            pytest.skip(f"needs {library}")
+    copy = tmp_path / case
+    shutil.copytree(CASES / case, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    program = copy / "case.py"
+    remedy = remedy_of(ANSWERS[case])
+    calls = places([str(program)], [backend])
+    program.write_text(pasted(program.read_text(), remedy.code(), calls))
+    done = runner.plain(program, env={"START": start}, cwd=copy)
+    assert b"RESULT: OK" in done.stdout, done.stdout.decode() + done.stderr

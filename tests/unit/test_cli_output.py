@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import recordings as made
 
+from workerstate.audit.rules import RULES
 from workerstate.cli import main, output
 from workerstate.errors import UsageError
 from workerstate.observe.document import document
-from workerstate.observe.rules import RULES
 from workerstate.report import words
 
 

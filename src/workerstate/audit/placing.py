@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,7 @@ def places(paths: Iterable[str], backends: Collection[str]) -> tuple[Place, ...]
     Each backend goes by its name in a recording: ``multiprocessing``, ``futures``, ``joblib`` ...
     """
     found: dict[tuple[str, int, str], Place] = {}
-    for path in dict.fromkeys(paths):
+    for path in dict.fromkeys(map(os.path.abspath, paths)):
         try:
             tree = ast.parse(Path(path).read_bytes())
         except (OSError, SyntaxError, ValueError):

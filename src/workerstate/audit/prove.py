@@ -56,11 +56,14 @@ class Verdict(Value):
 
 
 class Proof(Value):
-    """The two runs under one start method, and what came of each finding."""
+    """The two runs under one start method, and what came of each finding.
+
+    Where nothing can be declared the program is not run again, and there are no runs.
+    """
 
     target: str
-    before: Ran
-    after: Ran
+    before: Ran | None
+    after: Ran | None
     verdicts: tuple[Verdict, ...]
 
 
@@ -89,7 +92,11 @@ def prove(
     Raises:
         UsageError: the interpreter can't be used.
     """
-    trial = _trial(remedy, target)
+    remedy = remedy.about(target)
+    if not remedy.declares:
+        said = (Verdict(finding, BEYOND, reason) for finding, reason in remedy.beyond)
+        return Proof(target, None, None, tuple(said))
+    trial = _trial(remedy)
     bare = {**trial, "carry": [], "preload": [], "anew": []}
     runs = []
     with tempfile.TemporaryDirectory(prefix="workerstate-") as folder:
@@ -103,25 +110,18 @@ def prove(
             )
             runs.append(_run(command, place, declared, timeout, python=python, flags=flags))
     (before, without), (after, answers) = runs
-    return Proof(target, before, after, tuple(_verdicts(remedy, target, without, answers)))
+    return Proof(target, before, after, tuple(_verdicts(remedy, without, answers)))
 
 
-def _trial(remedy: Remedy, target: str) -> dict[str, Any]:
-    ask = [asked_about(f, name) for f, name in remedy.carry if concerns(f, target)]
-    ask += [name for f, name in remedy.preload if concerns(f, target)]
-    ask += ["seed"] if remedy.seeded else []
-    openings = dict.fromkeys(o for f, o in remedy.anew if concerns(f, target))
+def _trial(remedy: Remedy) -> dict[str, Any]:
+    ask = [asked_about(finding, name) for finding, name in remedy.carry]
+    ask += [*remedy.modules, *(["seed"] if remedy.seeded else [])]
     return {
         "carry": list(remedy.names),
         "preload": list(remedy.modules),
-        "anew": [[o.module, o.name, o.expression] for o in openings],
+        "anew": [[o.module, o.name, o.expression] for o in remedy.openings],
         "ask": list(dict.fromkeys(ask)),
     }
-
-
-def concerns(finding: Inherited, target: str) -> bool:
-    """Tell whether a finding holds under that start method."""
-    return not finding.targets or target in finding.targets
 
 
 class _Answers:
@@ -187,21 +187,16 @@ def _last_lines(file: Any) -> tuple[str, ...]:
     return tuple(line for line in text.splitlines() if line.strip())
 
 
-def _verdicts(
-    remedy: Remedy, target: str, without: _Answers, answers: _Answers
-) -> Iterator[Verdict]:
+def _verdicts(remedy: Remedy, without: _Answers, answers: _Answers) -> Iterator[Verdict]:
     asked = [(finding, asked_about(finding, name), name) for finding, name in remedy.carry]
     asked += [(finding, name, name) for finding, name in remedy.preload]
     asked += [(finding, "seed", "seed") for finding in remedy.seeded]
     for finding, question, name in asked:
-        if concerns(finding, target):
-            yield _verdict(finding, question, name, without, answers)
+        yield _verdict(finding, question, name, without, answers)
     for finding, opening in remedy.anew:
-        if concerns(finding, target):
-            yield _opened(finding, opening.full, answers)
+        yield _opened(finding, opening.full, answers)
     for finding, reason in remedy.beyond:
-        if concerns(finding, target):
-            yield Verdict(finding, BEYOND, reason)
+        yield Verdict(finding, BEYOND, reason)
 
 
 def _verdict(

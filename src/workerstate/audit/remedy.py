@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workerstate.audit.anew import Opening, opening_of
 from workerstate.facets import BUILTIN
@@ -60,6 +60,17 @@ class Remedy(Value):
         """Whether there is anything that a declaration answers."""
         return bool(self.carry or self.preload or self.anew or self.seeded)
 
+    def about(self, target: str) -> Remedy:
+        """Give what answers the findings that hold under that start method."""
+
+        def kept(rows: Any) -> Any:
+            return tuple(row for row in rows if concerns(row[0], target))
+
+        seeded = tuple(finding for finding in self.seeded if concerns(finding, target))
+        return Remedy(
+            kept(self.carry), kept(self.preload), kept(self.anew), seeded, kept(self.beyond)
+        )
+
     def code(self) -> str:
         """Give the declaration as Python code, for the top level of the program's main module."""
         if not self.declares:
@@ -108,6 +119,11 @@ def remedy_of(findings: Iterable[Inherited]) -> Remedy:
         else:
             beyond.append((finding, finding.reason or finding.remedy))
     return Remedy(tuple(carry), tuple(preload), tuple(anew), tuple(seeded), tuple(beyond))
+
+
+def concerns(finding: Inherited, target: str) -> bool:
+    """Tell whether a finding holds under that start method."""
+    return not finding.targets or target in finding.targets
 
 
 def asked_about(finding: Inherited, carried: str) -> str:

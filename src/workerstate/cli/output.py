@@ -9,8 +9,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from workerstate import __version__, project
+from workerstate.audit.rules import RULES
 from workerstate.errors import UsageError
-from workerstate.observe.rules import RULES
 from workerstate.report import github, sarif
 from workerstate.report.stated import of_run
 from workerstate.wanted import check_codes, is_wanted
@@ -119,8 +119,8 @@ def keep_wanted(document: dict[str, Any], choices: Project) -> None:
 
 
 def all_rules() -> dict[str, Any]:
-    """Give every rule by its code."""
-    return dict(RULES)
+    """Give every rule by its code: those of runs and those of audits."""
+    return dict(sorted(RULES.items()))
 
 
 def read_project() -> Project:

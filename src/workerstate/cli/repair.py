@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from workerstate.audit.placing import places_of
-from workerstate.audit.prove import concerns, prove
-from workerstate.audit.remedy import remedy_of
+from workerstate.audit.prove import prove
+from workerstate.audit.remedy import concerns, remedy_of
 from workerstate.observe.reading import read
 from workerstate.report import remedied
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from workerstate.cli.output import all_rules
 from workerstate.errors import UsageError, nearest
-from workerstate.observe.rules import RULES
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -16,15 +16,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the page of a rule, or the list of all."""
+    rules = all_rules()
     if arguments.code is None:
-        for known in RULES.values():
+        for known in rules.values():
             print(f"{known.code}  {known.name:32s} {known.summary}")
         return 0
     wanted = arguments.code.upper()
-    rule = RULES.get(wanted) or next((r for r in RULES.values() if r.name == wanted.lower()), None)
+    rule = rules.get(wanted) or next((r for r in rules.values() if r.name == wanted.lower()), None)
     if rule is None:
-        names = [known.name for known in RULES.values()]
-        near = nearest(wanted, list(RULES)) or nearest(wanted.lower(), names)
+        names = [known.name for known in rules.values()]
+        near = nearest(wanted, list(rules)) or nearest(wanted.lower(), names)
         hint = f"did you mean {near}? " if near else ""
         raise UsageError(f"no rule is called {arguments.code!r}; {hint}See: workerstate rule")
     print(rule.page())

@@ -40,9 +40,9 @@ def _finding(finding: Inherited, rules: Mapping[str, Any], console: Console) -> 
     places += [f"set {place(finding.where_set)}"] if finding.where_set else []
     if places:
         console.print(f"  {', '.join(places)}")
-    if finding.parent is not None or finding.worker is not None:
-        console.print(f"  parent: {words.shown(finding.parent)}")
-        console.print(f"  worker: {words.shown(finding.worker)}")
+    for who, value in (("parent", finding.parent), ("worker", finding.worker)):
+        if value is not None and value not in finding.sentence:
+            console.print(f"  {who}: {words.shown(value)}")
     if finding.remedy:
         console.print(f"  remedy: {finding.remedy}", style="green")
 

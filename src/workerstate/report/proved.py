@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workerstate.report import words
-
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -17,11 +15,15 @@ _MOST_LINES = 3
 
 def render(proof: Proof, console: Console) -> None:
     """Write the two runs side by side, and what came of each finding."""
-    methods = sorted({*proof.before.methods, *proof.after.methods} - {proof.target})
+    runs = (proof.before, proof.after)
+    methods = sorted({method for ran in runs if ran for method in ran.methods} - {proof.target})
     but = f" (workers were started by {' and '.join(methods)})" if methods else ""
     console.print(f"under {proof.target}{but}", style="bold")
-    _run("without the declaration", proof.before, proof.after, console)
-    _run("with it", proof.after, proof.before, console)
+    if proof.before is None or proof.after is None:
+        console.print("  nothing to declare, so the program was not run again")
+    else:
+        _run("without the declaration", proof.before, proof.after, console)
+        _run("with it", proof.after, proof.before, console)
     for row in proof.verdicts:
         title = f"  {row.verdict:17}  {row.finding.code} {row.finding.name}"
         console.print(title, style=_STYLES.get(row.verdict, "yellow"))
@@ -41,12 +43,3 @@ def _run(title: str, ran: Ran, other: Ran, console: Console) -> None:
         console.print(f"    | {line}")
     if not own and ran.stdout:
         console.print(f"    | {ran.stdout[-1]}", style="dim")
-
-
-def summary(proof: Proof) -> str:
-    """Say in a line what came of the findings."""
-    counts = {row.verdict: 0 for row in proof.verdicts}
-    for row in proof.verdicts:
-        counts[row.verdict] += 1
-    said = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
-    return f"{words.count(len(proof.verdicts), 'finding')} under {proof.target}: {said or 'none'}"
