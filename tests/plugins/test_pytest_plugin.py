@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import multiprocessing
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,12 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
     return run
 
 
+def needs(library: str) -> None:
+    """Skip a test without that library. pytester forgets what a test imports: numpy minds."""
+    if importlib.util.find_spec(library) is None:
+        pytest.skip(f"needs {library}")
+
+
 def lines(result: pytest.RunResult) -> str:
     """Give all that was printed."""
     return "\n".join(result.outlines + result.errlines)
@@ -45,10 +53,17 @@ EACH = """
     import multiprocessing, os, pytest
     from concurrent.futures import ProcessPoolExecutor
 
-    STATE = "imported"
+    STATE, DEFAULT = "imported", []
 
     def state():
         return STATE, os.environ.get("MARK"), multiprocessing.current_process().name
+
+    def test_before():
+        "Starts the fork server, which has no MARK."
+        process = multiprocessing.get_context("forkserver").Process(target=abs, args=(1,))
+        process.start()
+        process.join()
+        DEFAULT.append(multiprocessing.get_start_method(allow_none=True))
 
     @pytest.mark.each_start_method
     def test_each(start_method, monkeypatch):
@@ -62,14 +77,14 @@ EACH = """
         assert value == ("set" if start_method == "fork" else "imported")
 
     def test_after():
-        assert multiprocessing.get_start_method(allow_none=True) is None
+        assert [multiprocessing.get_start_method(allow_none=True)] == DEFAULT
 """
 
 
 def test_a_marked_test_runs_under_each_start_method(run) -> None:
     """Its workers start as it says, those of the fork server too; then all is as before."""
     result = run(EACH, "-v")
-    result.assert_outcomes(passed=len(METHODS) + 1)
+    result.assert_outcomes(passed=len(METHODS) + 2)
     for method in METHODS:
         assert f"test_each[{method}] PASSED" in lines(result)
 
@@ -237,7 +252,7 @@ def test_what_leaves_nothing_passes(run) -> None:
 
 def test_loky_workers_are_kept_on_purpose(run) -> None:
     """The workers that joblib keeps for its next call are no leftovers."""
-    pytest.importorskip("joblib")
+    needs("joblib")
     result = run(
         """
         import pytest, joblib
@@ -256,7 +271,7 @@ def test_loky_workers_are_kept_on_purpose(run) -> None:
 
 def test_it_works_in_workers_of_xdist(run) -> None:
     """Processes and threads of xdist itself are no test's leftovers, and its tests are checked."""
-    pytest.importorskip("xdist")
+    needs("xdist")
     clean = run(CLEAN, "-n", "2", app=APP, late="VALUE = 1\n")
     assert clean.ret == 0, lines(clean)
     left = run(LEAVES, "-n", "1", app=APP)
@@ -264,6 +279,32 @@ def test_it_works_in_workers_of_xdist(run) -> None:
 
 
 # --- the audit
+
+
+AUDITED = """
+    import multiprocessing
+    import app
+
+    def task(): return app.OPTIONS["mode"]
+
+    def test_pool():
+        app.OPTIONS["mode"] = "fast"
+        with multiprocessing.get_context("fork").Pool(1) as pool:
+            assert pool.apply(task) == "fast"
+            pool.close()
+            pool.join()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="fork")
+def test_the_audit_follows_the_tests(run) -> None:
+    """The tests run as without it; then a section names what a fresh worker would not have."""
+    result = run(AUDITED, "--workerstate-audit", app='OPTIONS = {"mode": "slow"}\n')
+    text = lines(result)
+    assert "1 passed" in text
+    assert text.index("1 passed") < text.index("workerstate audit")
+    assert "app.OPTIONS" in text.partition("workerstate audit")[2]
+    assert result.ret == 1
 
 
 def test_an_audit_without_findings(run) -> None:
@@ -277,6 +318,15 @@ def test_an_audit_without_findings(run) -> None:
     assert result.ret == 1
     assert "1 failed, 1 passed" in lines(result)
     assert lines(result).count("test session starts") == 1
+
+
+def test_workers_of_xdist_are_not_audited_as_the_tests_own(run) -> None:
+    """Under -n the tests' workers are found in xdist's processes, which are no workers."""
+    needs("xdist")
+    result = run(AUDITED, "--workerstate-audit", "-n", "2", app='OPTIONS = {"mode": "slow"}\n')
+    section = lines(result).partition("workerstate audit")[2]
+    assert "app.OPTIONS" in section
+    assert "1 distinct task" in section
 
 
 # --- cost

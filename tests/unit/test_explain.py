@@ -309,11 +309,14 @@ def test_work_that_is_overdue_is_stopped() -> None:
 def test_what_is_nested_deeply_is_a_note() -> None:
     """Where only the pickler written in Python gives up, the task can be sent."""
     value: Any = []
-    for _ in range(150):
-        value = [value, Holder(below=1)]
+    for _ in range(250):
+        value = [value]
     seen = ship("multiprocessing", task, value)
     assert seen.arrives
     assert seen.size
+    (note,) = seen.notes
+    assert note.startswith("argument 1 -> [0] -> [0] -> [0] -> [0] -> [0] -> ... -> [0]")
+    assert "not looked into (RecursionError" in note
 
 
 def test_a_cycle_and_a_shared_object() -> None:
@@ -358,6 +361,28 @@ def test_an_explanation_is_plain_data() -> None:
     ]
     assert str(explanation).startswith(f"{__name__}:task  (")
     assert "\nmultiprocessing (pickle): by reference, " in str(explanation)
+
+
+def test_functions_among_the_arguments_import_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function that goes along by value imports in the worker what its code imports."""
+    needs: list[imports.Needs] = []
+
+    def note(_: object, asked: imports.Needs) -> imports.Cost:
+        needs.append(asked)
+        return imports.Cost()
+
+    monkeypatch.setattr(imports, "try_out", note)
+    made = by_value()
+    made.__code__ = imports_later.__code__
+    seen = ship("loky", task, made)
+    assert needs[0].later == {"chunk_that_is_nowhere": made.__qualname__}
+    assert seen.notes == ()
+
+
+def test_a_function_without_its_module_is_a_note() -> None:
+    """What importing its module does will not happen in the worker, which is easily overlooked."""
+    (note,) = ship("loky", functools.partial(lambda: None)).notes
+    assert f"the worker does not import {__name__} for it" in note
 
 
 def test_what_would_differ_elsewhere() -> None:

@@ -66,11 +66,10 @@ def try_out(backend: Backend, needs: Needs) -> Cost:
 
 
 def _by_module(names: dict[tuple[str, str], str]) -> dict[str, str]:
-    """Give why each module is needed. The main module is none that could be imported."""
+    """Give why each module is needed."""
     found: dict[str, str] = {}
     for (module, _), because in names.items():
-        if module != "__main__":
-            found.setdefault(module, because)
+        found.setdefault(module, because)
     return found
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from workerstate.explaining.values import By
 from workerstate.fingerprint.classes import name_of
 
+MOST_STEPS = 12  # of a path that is shown in full
 # What a step is to its owner. A function's own parts go by the names of its attributes.
 ROOT, VALUE, CALL, ARGUMENTS, STATE = "root", "value", "call", "arguments", "state"
 FUNCTION_PARTS = ("__globals__", "__closure__", "__defaults__", "__kwdefaults__", "__annotations__")
@@ -85,6 +86,9 @@ def path(steps: list[Step], arguments: list[str]) -> str:
         label = _label(above, below, arguments)
         if label:
             said.append(label)
+    if len(said) > MOST_STEPS:
+        half = MOST_STEPS // 2
+        said[half:-half] = ["..."]
     return " -> ".join(said) or "task"
 
 

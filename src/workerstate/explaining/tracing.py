@@ -167,7 +167,6 @@ class Tracer(_Pickler):  # type: ignore[misc]
         by = step.by or self._by.get(id(step.value), "value")
         # What only wraps another thing of the same path, such as a cell, stands for both.
         part = Part(self.here(), by, what(step.value), size)
-        self._parts.pop(part.path, None)
         self._parts[part.path] = part
         if len(self._parts) > 2 * MOST_PARTS:
             self._parts = {part.path: part for part in self.parts}

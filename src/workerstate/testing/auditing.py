@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from workerstate.audit.driver import audit
-from workerstate.observe.rules import RULES
+from workerstate.audit.rules import RULES
 from workerstate.project import read
 from workerstate.report import audited
 from workerstate.report.stated import split_place

@@ -50,7 +50,7 @@ class Leftovers:
 
     def _changes(self) -> list[str]:
         took = time.monotonic_ns() - self._start
-        imported = not self._modules.issuperset(sys.modules)
+        imported = [name for name in sys.modules if name not in self._modules]
         lines = []
         for name, now in self._read().items():
             before = self._before.get(name) or natural.new(name, now)
