@@ -2,138 +2,66 @@
 
 from __future__ import annotations
 
-import itertools
-from concurrent.futures import BrokenExecutor, Future
-from concurrent.futures import Executor as BaseExecutor
+import sys
+from concurrent.futures import Future
 
+from workerstate.declared import Declared
 from workerstate.errors import BackendUnavailableError, SpecError, nearest
 from workerstate.fleet import Fleet, Initializer
 from workerstate.spec import WorkerSpec
-from workerstate.workerside import run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any, TypeVar
 
-    from workerstate.drift.change import Drift
-    from workerstate.errors import WorkerStartError
-    from workerstate.start_reports import StartReport
-    from workerstate.workerside import Stamp
+    from workerstate.engine.pool import Pool
+    from workerstate.engine.tasks import Limits
 
     T = TypeVar("T")
 
-PROCESSES = ("fork", "spawn", "forkserver", "loky")
+PROCESSES = ("template", "fork", "spawn", "forkserver", "loky")
 START_METHODS = (*PROCESSES, "thread", "inline")
-_BACKENDS = {"loky": "loky", "thread": "threads", "inline": "inline"}
-_TO_COME = "the template engine is not there yet"
-
-
-class Declared(BaseExecutor):
-    """Any executor, with tasks that bring what ``spec`` declares.
-
-    Args:
-        spec: what its workers start with; one that has not when its first task comes does so then.
-        pool: the executor, whose own workers may have been there before.
-        fleet: what the parent knows of them.
-    """
-
-    def __init__(self, spec: WorkerSpec, pool: Any, fleet: Fleet) -> None:
-        self.spec = spec
-        self._pool = pool
-        self._fleet = fleet
-        self._told = Told(fleet)
-        self._closed = False
-
-    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
-        """Run ``fn(*args, **kwargs)`` in a worker that has the parent's carried state of now.
-
-        The future raises WorkerStartError if the worker could not start as declared.
-        """
-        stamp = self._fleet.stamp(self.spec.next_call(), 0)
-        return self._submit(run, stamp, fn, args, kwargs)
-
-    def map(
-        self,
-        fn: Callable[..., T],
-        *iterables: Iterable[Any],
-        timeout: float | None = None,
-        chunksize: int = 1,
-        buffersize: int | None = None,
-    ) -> Iterator[T]:
-        """Give ``fn`` of each item, in order; one call of the spec, whose tasks go by their index.
-
-        As ``concurrent.futures.Executor.map``; carried state is that of now for all of them.
-        """
-        if chunksize < 1:
-            raise ValueError("chunksize must be >= 1.")
-        stamp = self._fleet.stamp(self.spec.next_call(), 0)
-        chunks = _chunks(zip(*iterables), chunksize)  # noqa: B905  # as the base class does
-        tasks = ((stamp._replace(key=start), fn, items) for start, items in chunks)
-        if buffersize is None:
-            futures = [self._submit(run_chunk, *task) for task in tasks]
-            return _results(futures, iter(()), timeout)
-        first = itertools.islice(tasks, max(1, buffersize // chunksize))
-        futures = [self._submit(run_chunk, *task) for task in first]
-        return _results(futures, (self._submit(run_chunk, *task) for task in tasks), timeout)
-
-    def drifts(self) -> list[Drift]:
-        """Give what the workers told up to now of changes that tasks left behind in them."""
-        return self._fleet.drift.all()
-
-    def starts(self) -> list[StartReport]:
-        """Give what the workers told about their start, by number; in-process ones tell nothing."""
-        return self._fleet.reports()
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Take no more tasks, and end the workers when they have finished.
-
-        With ``wait`` every record that they logged has been handled when this returns, and their
-        resources are closed.
-        """
-        if self._closed and not wait:
-            return
-        self._closed = True
-        self._shut(wait, cancel_futures)
-        if wait:
-            self._fleet.drain()
-            self._fleet.close()
-            self._told.warn()
-
-    def _shut(self, wait: bool, cancel: bool) -> None:
-        self._pool.shutdown(wait=wait, **({"cancel_futures": True} if cancel else {}))
-
-    def _submit(self, *task: Any) -> Future[Any]:
-        if self._closed:
-            raise RuntimeError("cannot schedule new futures after shutdown")
-        try:
-            future: Future[Any] = self._pool.submit(*task)
-        except BrokenExecutor as error:
-            failure = self._told.explain(error)
-            if failure is error or failure is None:
-                raise
-            raise failure  # noqa: B904  # its cause is the worker's own error
-        self._told.watch(future)
-        return future
+CLEAN = ("never", "call", "task")
+# Sockets of whole packets, pidfds and epoll are Linux's.
+HAS_ENGINE = sys.platform == "linux"
 
 
 class Executor(Declared):
     """Runs tasks in workers that start as ``spec`` declares; a ``concurrent.futures.Executor``.
 
-    Tasks, results, log records, random numbers and failures are the same for each start method.
+    Tasks, results, log records, random numbers and failures are the same for each start method. A
+    task whose process dies fails with WorkerDiedError, which names it; every other task completes,
+    and the executor goes on.
+
+    ``template`` (Linux's default) prepares one fresh process, with the spec's modules, shared
+    resources and initializer, and forks workers from it. With ``clean="task"`` each task has a
+    process of its own, forked from the prepared state; so it sees exactly that, and what it leaves
+    behind goes with it. Other start methods keep that contract by starting a process for each task.
+
     ``thread`` and ``inline`` run tasks in this process: what belongs to a whole process is then the
     parent's own, what ``spec.set`` gives of it is put back at the end, and the global generators
     (``random``, ``numpy.random``) can't be a thread's own, so only ``workerstate.rng()`` is seeded
     under ``thread``.
 
+    ``map`` cuts chunks as big as its tasks are short. If one task of a chunk kills its worker, the
+    others are run again; with ``chunksize=1`` each task is run once.
+
     Args:
         max_workers: how many workers; as many as the processor has cores if not given.
         spec: what they start with.
-        start_method: ``fork``, ``spawn``, ``forkserver``, ``loky``, ``thread`` or ``inline``;
-            multiprocessing's default if not given.
+        start_method: ``template``, ``fork``, ``spawn``, ``forkserver``, ``loky``, ``thread`` or
+            ``inline``; ``template`` on Linux, elsewhere multiprocessing's default, if not given.
+        clean: ``never``: workers serve all tasks; ``call``: those of each call (a ``submit`` or a
+            ``map``) have fresh ones; ``task``: each task has one.
+        timeout: seconds that a task may run; then its worker is killed, and it fails with
+            TaskTimeoutError.
+        retries: how often a task is run again whose worker has died, or was killed for its
+            ``timeout``; what a task raises is never tried again.
 
     Raises:
-        SpecError: no such start method, or number of workers.
+        SpecError: no such start method, number of workers, or ``clean``; or the start method can't
+            do what is asked for.
         BackendUnavailableError: loky is not installed.
     """
 
@@ -144,139 +72,119 @@ class Executor(Declared):
         spec: WorkerSpec | None = None,
         start_method: str | None = None,
         clean: str = "never",
+        timeout: float | None = None,
+        retries: int = 0,
     ) -> None:
-        self.start_method = _check_method(start_method, clean)
+        self.start_method = _check_method(start_method)
+        self.clean = _check_clean(clean, self.start_method)
         self.max_workers = _check_size(max_workers, self.start_method)
+        limited = _check_limits(timeout, retries, self.start_method)
         spec = spec if spec is not None else WorkerSpec()
-        backend = _BACKENDS.get(self.start_method, "futures")
+        backend = {"thread": "threads", "inline": "inline"}.get(self.start_method, "workerstate")
         fleet = Fleet(spec, backend=backend, size=self.max_workers)
-        pool = _make_pool(self.start_method, self.max_workers, Initializer(fleet))
+        self._engine: Pool | None = None
+        pool: Any
+        if HAS_ENGINE and self.start_method in PROCESSES:
+            pool = self._engine = _make_engine(self.start_method, self.max_workers, fleet, clean)
+        else:
+            pool = _make_pool(self.start_method, self.max_workers, fleet, clean)
+        self._limits = limited
+        self._settled = ""
         super().__init__(spec, pool, fleet)
+        if self._engine is not None:
+            from workerstate.engine.exits import end_with
+
+            end_with(self, self._engine)
+            if self.start_method == "template":
+                self._engine.open()
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """Run ``fn(*args, **kwargs)`` in a worker that has the parent's carried state of now.
+
+        The future raises WorkerStartError if the worker could not start as declared,
+        TaskPicklingError if the task can't be sent, and WorkerDiedError if its worker has died.
+        """
+        if self._engine is None:
+            return super().submit(fn, *args, **kwargs)
+        future = self._engine.submit(fn, args, kwargs, mark=self._mark(), limits=self._limits)
+        if self.spec.drift != "ignore":
+            self._told.watch(future)
+        return future
+
+    def map(
+        self,
+        fn: Callable[..., T],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int | None = None,
+        buffersize: int | None = None,
+    ) -> Iterator[T]:
+        """Give ``fn`` of each item, in order; one call of the spec, whose tasks go by their index.
+
+        As ``concurrent.futures.Executor.map``; carried state is that of now for all of them.
+
+        Args:
+            fn: called with one item of each iterable.
+            iterables: where the items come from.
+            timeout: seconds from now within which each result must have come.
+            chunksize: how many tasks are sent at a time; chosen by how long they take if not given.
+            buffersize: how many results may wait to be taken; the iterables are then read as the
+                results are.
+        """
+        if self._engine is None or buffersize is not None:
+            many = 1 if chunksize is None else chunksize
+            return super().map(
+                fn, *iterables, timeout=timeout, chunksize=many, buffersize=buffersize
+            )
+        if chunksize is not None and chunksize < 1:
+            raise ValueError("chunksize must be >= 1.")
+        spread = len(iterables) != 1
+        items = list(zip(*iterables)) if spread else list(iterables[0])  # noqa: B905
+        results = self._engine.map(
+            fn,
+            items,
+            spread=spread,
+            mark=self._mark(),
+            limits=self._limits,
+            size=chunksize,
+            timeout=timeout,
+        )
+        return results if self.spec.drift == "ignore" else self._told.warned(results)
+
+    def _mark(self) -> tuple[Any, ...] | None:
+        """Give the per-task part of the spec as of now; None where it has none."""
+        spec = self.spec
+        if spec.static:
+            return None
+        stamp = self._fleet.stamp(spec.next_call(), 0)
+        mark = (stamp.fingerprint, stamp.settings, stamp.seed, stamp.call, stamp.key)
+        if stamp.fingerprint != self._settled and self._engine is not None:
+            self._settled = stamp.fingerprint
+            self._engine.source.settle(mark)
+        return mark
+
+    def _submit(self, *task: Any) -> Future[Any]:
+        if self._engine is None:
+            return super()._submit(*task)
+        return self._engine.submit(task[0], task[1:], limits=self._limits)
 
     def _shut(self, wait: bool, cancel: bool) -> None:
-        if self.start_method == "loky":
-            self._pool.shutdown(wait=wait, kill_workers=cancel)
+        if self._engine is not None:
+            self._engine.shutdown(wait=wait, cancel=cancel)
         else:
             super()._shut(wait, cancel)
 
-
-class Told:
-    """Why a pool broke, asked once: a worker that could not start, or what the pool itself says."""
-
-    def __init__(self, fleet: Fleet) -> None:
-        self._fleet = fleet
-        self._asked = False
-        self._failure: WorkerStartError | None = None
-        self._drift = fleet.drift if fleet.spec.drift != "ignore" else None
-
-    def warn(self) -> None:
-        """Warn of what tasks have left behind in their workers."""
-        if self._drift is not None:
-            self._drift.warn()
-
-    def failure(self) -> WorkerStartError | None:
-        """Give why a worker could not start, if that is what broke the pool."""
-        if not self._asked:
-            self._failure = self._fleet.failure()
-            self._asked = True
-        return self._failure
-
-    def explain(self, error: BaseException | None) -> BaseException | None:
-        """Give the error to show in the place of the pool's."""
-        if not isinstance(error, BrokenExecutor):
-            return error
-        failure = self.failure()
-        if failure is None:
-            return error
-        if failure.__cause__ is None:  # the worker could tell none
-            failure.__cause__ = error
-        return failure
-
-    def watch(self, future: Any) -> None:
-        """Have a pool's future say why a worker could not start.
-
-        It stays the pool's own, so that cancelling, waiting and its state are the pool's matter.
-        """
-        kind = type(future)
-        told = _kinds.get(kind)
-        if told is None:
-            told = _kinds[kind] = type(kind.__name__, (_ToldFuture, kind), {})
-        future._told = self
-        future.__class__ = told
+    def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> bool | None:
+        if kind is not None and issubclass(kind, KeyboardInterrupt) and self._engine is not None:
+            # Who presses Ctrl-C doesn't want to wait for what is running.
+            self._engine.shutdown(at_once=True)
+        return super().__exit__(kind, *rest)  # type: ignore[func-returns-value]
 
 
-class _ToldFuture:
-    """What is laid over the class of a pool's futures.
-
-    It asks when the result is asked for: the pool's thread, which sets it, must not be held up.
-    """
-
-    _told: Told
-
-    def result(self, timeout: float | None = None) -> Any:
-        try:
-            return super().result(timeout)  # type: ignore[misc]
-        except BrokenExecutor as error:
-            failure = self._told.explain(error)
-            if failure is error or failure is None:
-                raise
-            raise failure  # noqa: B904  # its cause is the worker's own error
-        finally:
-            self._told.warn()
-
-    def exception(self, timeout: float | None = None) -> BaseException | None:
-        error = super().exception(timeout)  # type: ignore[misc]
-        self._told.warn()
-        return self._told.explain(error)
-
-
-_kinds: dict[type, type] = {}
-
-
-def run_chunk(stamp: Stamp, fn: Callable[..., Any], items: list[tuple[Any, ...]]) -> list[Any]:
-    """Run one task per item, in a worker; each goes by its own index."""
-    start = stamp.key
-    assert isinstance(start, int)
-    return [run(stamp._replace(key=start + at), fn, item, {}) for at, item in enumerate(items)]
-
-
-def _chunks(items: Iterator[Any], size: int) -> Iterator[tuple[int, list[Any]]]:
-    for start in itertools.count(0, size):
-        chunk = list(itertools.islice(items, size))
-        if not chunk:
-            return
-        yield start, chunk
-
-
-def _results(
-    futures: list[Future[Any]], more: Iterator[Future[Any]], timeout: float | None
-) -> Iterator[Any]:
-    import time
-    from collections import deque
-
-    end = None if timeout is None else time.monotonic() + timeout
-    waiting = deque(futures)
-
-    def give() -> Iterator[Any]:
-        try:
-            while waiting:
-                left = None if end is None else end - time.monotonic()
-                results = waiting.popleft().result(left)
-                waiting.extend(itertools.islice(more, 1))
-                yield from results
-        finally:
-            for future in waiting:
-                future.cancel()
-
-    return give()
-
-
-def _check_method(start_method: str | None, clean: str) -> str:
-    if clean != "never":
-        raise SpecError(f"clean={clean!r}: {_TO_COME}; only clean='never' is")
-    if start_method == "template":
-        raise SpecError(f"start_method='template': {_TO_COME}; use 'forkserver', say")
+def _check_method(start_method: str | None) -> str:
     if start_method is None:
+        if HAS_ENGINE:
+            return "template"
         import multiprocessing
 
         return multiprocessing.get_start_method()
@@ -284,7 +192,27 @@ def _check_method(start_method: str | None, clean: str) -> str:
         near = nearest(str(start_method), list(START_METHODS))
         hint = f"; did you mean {near!r}?" if near else f"; known: {', '.join(START_METHODS)}"
         raise SpecError(f"start_method={start_method!r} is not known{hint}")
+    if start_method == "template" and not HAS_ENGINE:
+        raise SpecError(
+            f"start_method='template' needs Linux; on {sys.platform}, 'spawn' keeps the same "
+            "contract (clean='task' too), at the price of a start for each fresh worker"
+        )
     return start_method
+
+
+def _check_clean(clean: str, method: str) -> str:
+    if clean not in CLEAN:
+        near = nearest(str(clean), list(CLEAN))
+        hint = f"; did you mean {near!r}?" if near else f"; known: {', '.join(CLEAN)}"
+        raise SpecError(f"clean={clean!r} is not known{hint}")
+    if clean == "call" and not HAS_ENGINE:
+        raise SpecError(f"clean='call' needs Linux; use clean='task' on {sys.platform}")
+    if clean != "never" and method not in PROCESSES:
+        raise SpecError(
+            f"clean={clean!r}: under start_method={method!r} tasks run in this process, which can't "
+            "be a fresh one; use 'template' or another start method that makes processes"
+        )
+    return clean
 
 
 def _check_size(size: int | None, method: str) -> int:
@@ -298,21 +226,47 @@ def _check_size(size: int | None, method: str) -> int:
     return size
 
 
-def _make_pool(method: str, size: int, initializer: Initializer) -> Any:
-    if method == "thread":
-        from concurrent.futures import ThreadPoolExecutor
+def _check_limits(timeout: float | None, retries: int, method: str) -> Limits:
+    from workerstate.engine.tasks import Limits
 
-        return ThreadPoolExecutor(size, thread_name_prefix="workerstate")
-    if method == "inline":
-        return _Inline()
+    if timeout is not None and not timeout > 0:
+        raise SpecError(f"timeout={timeout!r}: seconds, more than 0, or None")
+    if not isinstance(retries, int) or retries < 0:
+        raise SpecError(f"retries={retries!r}: a whole number from 0 on")
+    if (timeout is not None or retries) and not (HAS_ENGINE and method in PROCESSES):
+        raise SpecError(
+            f"timeout= and retries= end a worker to end its task, which start_method={method!r} "
+            f"on {sys.platform} can't; use 'template' on Linux"
+        )
+    return Limits(timeout, retries)
+
+
+def _make_engine(method: str, size: int, fleet: Fleet, clean: str) -> Pool:
+    from workerstate.engine.pool import Pool
+    from workerstate.engine.source import Source
+
+    source: Source
+    if method == "template":
+        from workerstate.engine.template_source import TemplateSource
+
+        source = TemplateSource(fleet, single=clean == "task")
+    else:
+        from workerstate.engine.started_source import StartedSource
+
+        context = _context(method)
+        source = StartedSource(fleet, context, single=clean == "task")
+    return Pool(source, size, by_call=clean == "call", last_record=fleet.last_record)
+
+
+def _context(method: str) -> Any:
     if method == "loky":
-        return _loky().ProcessPoolExecutor(size, initializer=initializer)
+        from workerstate import portable
+
+        portable.always_by_value()
+        return _loky().backend.get_context("loky")
     import multiprocessing
 
-    from workerstate.replacing import ReplacingPool
-
-    context = multiprocessing.get_context(method)
-    return ReplacingPool(size, mp_context=context, initializer=initializer)
+    return multiprocessing.get_context(method)
 
 
 def _loky() -> Any:
@@ -326,17 +280,15 @@ def _loky() -> Any:
     return loky
 
 
-class _Inline:
-    """Runs each task when it is submitted."""
+def _make_pool(method: str, size: int, fleet: Fleet, clean: str) -> Any:
+    """Make a pool without the engine: of this process's threads, or on another platform."""
+    from workerstate import simple_pools
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        future.set_running_or_notify_cancel()
-        try:
-            future.set_result(fn(*args))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Nothing runs any more when a submit has returned."""
+    initializer = Initializer(fleet)
+    if method == "thread":
+        return simple_pools.threads(size)
+    if method == "inline":
+        return simple_pools.Inline()
+    if method == "loky":
+        return _loky().ProcessPoolExecutor(size, initializer=initializer)
+    return simple_pools.processes(method, size, initializer, clean)

@@ -184,6 +184,16 @@ class Fleet:
 
             hub.shared().drain(timeout)
 
+    def last_record(self, pid: int) -> str | None:
+        """Give the last log record that came from a process, in words; None if none has."""
+        if not self.spec.carried.records:
+            return None
+        from workerstate.records import channels, hub
+
+        hub.shared().drain(1.0)
+        record = channels.last.get(pid)
+        return None if record is None else f"{record.levelname} {record.name}: {record.msg}"
+
     def close(self) -> None:
         """Close what in-process workers hold."""
         from workerstate import in_process

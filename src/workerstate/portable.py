@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from typing import Any
 
 _BY_VALUE = ("cloudpickle", "joblib.externals.cloudpickle")
+_always: list[bool] = []  # a pool of this process has workers without the program's main module
+
+
+def always_by_value() -> None:
+    """Have a copy by value go along from now on, though that means to import cloudpickle."""
+    _always.append(True)
 
 
 def dumps(value: object) -> bytes:
@@ -31,6 +37,8 @@ def dumps(value: object) -> bytes:
         data = patches.dumps(value)
     copy = None
     if b"__main__" in data:
+        if _always:
+            import cloudpickle as _
         for name in _BY_VALUE:
             cloudpickle: Any = sys.modules.get(name)
             if cloudpickle is not None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from workerstate.backends.multiprocessing import Context
     from workerstate.carrying import Carried
     from workerstate.drift.change import Drift
-    from workerstate.executor import Declared
+    from workerstate.declared import Declared
     from workerstate.fleet import Fleet
     from workerstate.resources import Resource
     from workerstate.seeds import Key
@@ -157,6 +157,12 @@ class WorkerSpec(Value):
         named += [name for name in ("modules", "contextvars") if self.carried.named]
         return tuple(dict.fromkeys([*named, *self.given]))
 
+    @property
+    def static(self) -> bool:
+        """Whether tasks bring nothing: workers that have started have all that it declares."""
+        said = self.carry or self.given or self.seed is not None or self.drift != "ignore"
+        return not said
+
     def settings(self) -> bytes:
         """Give what workers are to have now, pickled; empty if the spec says nothing of it.
 
@@ -251,7 +257,7 @@ class WorkerSpec(Value):
         that is there already. Workers need not be on this machine. It starts no worker itself;
         shutting it down shuts the other one down.
         """
-        from workerstate.executor import Declared
+        from workerstate.declared import Declared
         from workerstate.fleet import Fleet
 
         return Declared(self, executor, Fleet(self, own=False, remote=True))

@@ -42,15 +42,20 @@ def start(birth: Birth, settings: bytes | None, fingerprint: str, wanted: int | 
     place = os.path.join(birth.folder, birth.fleet)
     # A worker on another machine can't see the folder; who runs it numbers it, and hears of it.
     number = wanted or 0
+    numbered = birth.backend == "workerstate"  # by our own pool, which also sees how workers end
     if os.path.isdir(birth.folder):
-        number = start_reports.claim_number(place, birth.size, wanted)
+        if numbered:
+            os.makedirs(place, 0o700, exist_ok=True)
+        else:
+            number = start_reports.claim_number(place, birth.size, wanted)
     here = Here(birth, Worker(number, method, backend, birth.parent), False)
     steps = Steps(here, place)
     token = workerside._here.set(here)
     close_at_exit(lambda: _end(here, steps))  # now: a pool may end this worker while it opens
     previous = catch_sigterm(steps)
     try:
-        steps.check_predecessors()
+        if not numbered:
+            steps.check_predecessors()
         take_settings(here, steps, settings, fingerprint)
         _open(here, steps)
         steps.tell(STARTED)
@@ -172,7 +177,7 @@ def watch_over(here: Here) -> Watch:
     birth = here.birth
     assert birth.drift is not None
     outbox = Outbox(os.path.join(birth.folder, birth.fleet))
-    actor = Actor(birth.drift, outbox, here.who.number, own=birth.backend == "futures")
+    actor = Actor(birth.drift, outbox, here.who.number, own=birth.backend == "workerstate")
     watch = Watch(birth.drift, actor, seeded=birth.seed is not None)
     watch.settle(here.applied.settings.get("modules", ()))
     return watch

@@ -231,7 +231,7 @@ class Dispatcher:
                 self.windows.give_back(window)
         if answer.last and worker.packets:
             self._close_packet(worker, answer, len(rows))
-        worker.slot.failures = 0
+        worker.served = True
         return ended
 
     def _close_packet(self, worker: Worker, answer: wire.Results, rows: int) -> None:

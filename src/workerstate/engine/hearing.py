@@ -111,9 +111,12 @@ class Hearing:
             rest = [task for task in left if task.number not in kept]
             blamed = [task for task in rest if task.number == begun]
             failed = [task for task in blamed if not pool.run_again(task)]
-            if blamed:
-                worker.slot.failures = -1  # it is the task's doing
-            failed += pool.tasks.lost([task for task in rest if task.number != begun])
+            worker.served = worker.served or bool(blamed)  # its end is the task's doing
+            unbegun = [task for task in rest if task.number != begun]
+            if status == 0:  # it has retired
+                pool.tasks.put_back(unbegun)
+            else:
+                failed += pool.tasks.lost(unbegun)
             pool.vacate(worker)
         self.finish(worker, done)
         self._fail(worker, status, failed)

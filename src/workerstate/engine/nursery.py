@@ -39,7 +39,7 @@ class Nursery:
         self._most = standby + 1
         self._alive: set[int] = set()
         cell = template.board.cell(slot)
-        self._server = Server(link, template.arena, cell, template.here.birth.fleet)
+        self._server = Server(link, template.arena, cell, template.here.birth)
 
     def run(self) -> None:
         """Fork a worker whenever one has ended, until the parent has no more use for them."""

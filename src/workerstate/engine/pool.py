@@ -232,18 +232,18 @@ class Pool:
         slot = worker.slot
         if worker in slot.ready:
             slot.ready.remove(worker)
-        if slot.running is not worker:
-            return
-        slot.running = None
-        slot.failures += 1
+        slot.failures = 0 if worker.served else slot.failures + 1
         if slot.failures > MOST_FAILURES:
             error = TemplateError(
                 f"{slot.failures} workers in a row have ended before they ran a task"
             )
             self.receiver.at(0.0, lambda: self.break_with(error))
+        elif slot.running is not worker:
+            return
         elif worker.single:
             self._next(slot)
         elif not self._closing or self.tasks.pending:
+            slot.running = None
             self.start(slot)
 
     def start(self, slot: Slot) -> None:
@@ -343,10 +343,10 @@ class Pool:
         return IDLE
 
     def _end(self) -> None:
-        self._ended = self.broken is None
+        self._ended, at_once = self.broken is None, self._at_once
         self.break_with(RuntimeError("the executor was shut down before the task had ended"))
         for worker in self._workers():
             self._close(worker)
-        self.source.stop(at_once=self._at_once)
+        self.source.stop(at_once=at_once)
         self.arena.close()
         self.board.close()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from workerstate.engine.arena import Arena
     from workerstate.engine.board import Cell
     from workerstate.engine.payload import Encoded
+    from workerstate.workerside import Birth
 
 FLUSH = 0.002  # seconds after which results are sent though more are to come
 
@@ -32,22 +33,26 @@ class Server:
         end: the socket.
         arena: what is shared with the parent.
         cell: where this worker says what it is doing.
-        fleet: the name of the spec's fleet, for tasks that bring its per-task part.
+        birth: what it started with, for tasks that bring their spec's per-task part.
     """
 
-    def __init__(self, end: socket.socket, arena: Arena, cell: Cell, fleet: str) -> None:
+    def __init__(self, end: socket.socket, arena: Arena, cell: Cell, birth: Birth) -> None:
         self.end = end
         self.arena = arena
         self.cell = cell
-        self.fleet = fleet
+        self.fleet = birth.fleet
+        if birth.drift is not None:
+            from workerstate.drift.retiring import will_ask
+
+            will_ask()
         self.buffer = memoryview(bytearray(wire.BUFFER))
         self._freed: list[int] = []
         self._grant = -1
         self._used = 0  # bytes of the grant
 
     def serve(self) -> None:
-        """Run tasks until the parent closes the connection, or has gone."""
-        while self.serve_one():
+        """Run tasks until the parent closes the connection, or has gone, or drift ends it."""
+        while self.serve_one() and not retiring():
             pass
 
     def serve_one(self) -> bool:
@@ -81,7 +86,7 @@ class Server:
         final = len(tasks) - 1
         for index, (number, data) in enumerate(tasks):
             self.cell.begin(number)
-            if index and self.cell.stops_at() == number:
+            if index and (self.cell.stops_at() == number or retiring()):
                 break
             row, own = self._run_task(number, data, fd)
             if own >= 0:  # a file of its own goes with a packet of its own
@@ -139,6 +144,12 @@ class Server:
             return -1, 0
         self._used = start + size
         return self._grant, start
+
+
+def retiring() -> bool:
+    """Tell whether drift has this worker end now."""
+    module = sys.modules.get("workerstate.drift.retiring")
+    return module is not None and bool(module.pending())
 
 
 def _is_installed(module: object) -> bool:

@@ -159,16 +159,19 @@ def serve(orders: Orders) -> None:
         start = orders.start
     end = socket.socket(fileno=orders.fds[0])
     here = workerside.begin(*start, orders.number)
-    if here.failure is not None:
-        wire.tell_failure(end, here.failure)
-        return
-    wire.tell_ready(end)
+    try:
+        if here.failure is not None:
+            return wire.tell_failure(end, here.failure)
+        wire.tell_ready(end)
+    except OSError:  # the parent has no more use for this worker
+        return None
     cell = Board(orders.slots, orders.fds[2]).cell(orders.number)
-    server = Server(end, Arena(orders.fds[1]), cell, here.birth.fleet)
+    server = Server(end, Arena(orders.fds[1]), cell, here.birth)
     if orders.single:
         server.serve_one()
     else:
         server.serve()
+    return None
 
 
 def _lasts() -> bool:

@@ -46,6 +46,7 @@ class Task:
         lost: how many workers have ended before they began it.
         job, start, size: of a chunk.
         late: it has been killed for its timeout.
+        started: its future has been told that it runs; it stays so if it is run again.
     """
 
     __slots__ = (
@@ -61,6 +62,7 @@ class Task:
         "retries",
         "size",
         "start",
+        "started",
     )
 
     def __init__(
@@ -86,11 +88,14 @@ class Task:
         self.start = start
         self.size = size
         self.lost = 0
-        self.late = False
+        self.late = self.started = False
 
     def starts(self) -> bool:
         """Mark it as running; False if it was cancelled."""
-        return self.future is None or self.future.set_running_or_notify_cancel()
+        if self.future is not None and not self.started:
+            self.started = self.future.set_running_or_notify_cancel()
+            return self.started
+        return True
 
     def succeed(self, value: Any) -> None:
         """Give its result to who waits for it."""

@@ -163,8 +163,8 @@ class Template:
 def serve(template: Template, slot: int, link: socket.socket, *, report: bool) -> None:
     """Be a worker of the template: start, and take tasks until there are no more."""
     if enter(template, slot, link, report=report):
-        birth = template.here.birth
-        Server(link, template.arena, template.board.cell(slot), birth.fleet).serve()
+        cell = template.board.cell(slot)
+        Server(link, template.arena, cell, template.here.birth).serve()
 
 
 def enter(template: Template, slot: int, link: socket.socket, *, report: bool) -> bool:

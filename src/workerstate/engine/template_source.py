@@ -54,6 +54,7 @@ class TemplateSource(Source):
         """Execute the template, and have it fork as soon as it is ready."""
         self._pool = pool
         self._orders, far = wire.pair()
+        portable.always_by_value()
         birth, settings, self._fingerprint = self._fleet.orders()
         start = {
             "birth": portable.dumps(birth),

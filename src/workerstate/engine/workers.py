@@ -45,6 +45,7 @@ class Worker:
         single: it runs one task, and ends.
         gone: it takes no more tasks.
         ready: it has told that it has started.
+        served: it has begun a task.
         process: what the source keeps of it.
     """
 
@@ -57,6 +58,7 @@ class Worker:
         "pid",
         "process",
         "ready",
+        "served",
         "single",
         "slot",
         "windows",
@@ -81,7 +83,7 @@ class Worker:
         self.packets: deque[Packet] = deque()
         self.windows: set[int] = set()
         self.call: int | None = None
-        self.gone = self.ready = False
+        self.gone = self.ready = self.served = False
 
     def close(self) -> None:
         """End the connection, whoever else may have it open; the worker ends when it sees that."""

@@ -81,6 +81,18 @@ class Channel:
             self.fd = -1
 
 
+class _Last(dict[int, "logging.LogRecord"]):
+    """The last record of each of the processes that began to log last."""
+
+    def __setitem__(self, pid: int, record: logging.LogRecord) -> None:
+        if len(self) >= 1000 and pid not in self:
+            del self[next(iter(self))]
+        super().__setitem__(pid, record)
+
+
+last = _Last()
+
+
 class RecordChannel(Channel):
     """The records of one worker, each handled as if it had been logged here."""
 
@@ -105,6 +117,7 @@ class RecordChannel(Channel):
         if self._records is not None:
             for record in self._records:
                 handle(record)
+                last[self.pid] = record
                 count += 1
                 if stop():
                     return count
