@@ -135,8 +135,17 @@ def no_worker_state_left() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have ``no_worker_state_left`` look before a test's other fixtures, and after them."""
+    """Have ``no_worker_state_left`` look before a test's other fixtures, and after them.
+
+    Raises:
+        UsageError: a test has our marker and can't be repeated.
+    """
     for item in items:
+        if item.get_closest_marker(MARKER) is not None and not hasattr(item, "callspec"):
+            raise pytest.UsageError(
+                f"{item.nodeid}: {MARKER} does not work here: pytest can't repeat the tests of "
+                "unittest; write a function, or loop over the start methods"
+            )
         names: list[str] = getattr(item, "fixturenames", [])
         if _STATELESS in names:
             names.remove(_STATELESS)

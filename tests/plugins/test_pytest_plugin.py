@@ -127,6 +127,21 @@ def test_a_start_method_that_does_not_exist(run) -> None:
     assert "test_it: each_start_method('frok')" in lines(result)
 
 
+def test_a_test_that_can_not_be_repeated(run) -> None:
+    """A marker that would do nothing is an error."""
+    result = run(
+        """
+        import pytest, unittest
+
+        @pytest.mark.each_start_method
+        class TestOld(unittest.TestCase):
+            def test_it(self): pass
+        """
+    )
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "TestOld::test_it: each_start_method does not work here" in lines(result)
+
+
 # --- what a test leaves behind
 
 

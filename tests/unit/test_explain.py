@@ -399,6 +399,24 @@ def test_what_would_differ_elsewhere() -> None:
     assert ship("loky", lambda: 1).elsewhere == ()
 
 
+def test_tasks_that_are_no_functions_have_names() -> None:
+    """Methods, classes, partials, builtins and cached functions are named as what they are."""
+    titles = {
+        Holder().run: f"method {__name__}:Holder.run",
+        Holder: f"class {__name__}.Holder",
+        len: "builtin len",
+        functools.partial(task): f"functools.partial {__name__}:task",
+        cached: f"functools._lru_cache_wrapper {__name__}:cached",
+    }
+    for named, title in titles.items():
+        assert explain_for(["multiprocessing"], named).task == title
+
+
+@functools.lru_cache
+def cached() -> None:
+    """Be found by name, as its own wrapper."""
+
+
 def names_table() -> Any:
     """Name one global of this module."""
     return TABLE

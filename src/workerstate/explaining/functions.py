@@ -8,21 +8,31 @@ import os
 import types
 from typing import Any
 
-from workerstate.fingerprint.classes import name_of
+from workerstate.fingerprint.classes import attributes_of, name_of
 
 
 def function_of(task: Any) -> types.FunctionType | None:
-    """Give the function that a task runs: of a partial, a bound method, a callable object."""
+    """Give the function that a task runs: of a partial, a method, a wrapper, a callable object."""
     for _ in range(20):
         if type(task) is types.FunctionType:
             return task
+        inside = attributes_of(task)
         if type(task) is functools.partial:
             task = task.func
         elif type(task) is types.MethodType:
             task = task.__func__
+        elif "__wrapped__" in inside:  # functools.lru_cache and its like
+            task = inside["__wrapped__"]
         else:
             task = inspect.getattr_static(type(task), "__call__", None)
     return None
+
+
+def sent_function(task: Any) -> types.FunctionType | None:
+    """Give the function that is sent as such: a task that is one, or a partial of one."""
+    while type(task) is functools.partial:
+        task = task.func
+    return task if type(task) is types.FunctionType else None
 
 
 def parameter_names(task: Any) -> list[str]:
@@ -41,6 +51,10 @@ def title(task: Any) -> str:
     kind = type(task)
     if kind is types.FunctionType:
         return f"{task.__module__}:{task.__qualname__}"
+    if kind is types.BuiltinFunctionType:
+        return f"builtin {task.__qualname__}"
+    if issubclass(kind, type):
+        return f"class {name_of(task)}"
     function = function_of(task)
     if function is None:
         return f"object of {name_of(kind)}"

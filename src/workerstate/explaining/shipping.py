@@ -11,11 +11,12 @@ from typing import Any
 from workerstate.explaining import elsewhere, imports
 from workerstate.explaining.calls import late_imports
 from workerstate.explaining.deadline import within
-from workerstate.explaining.functions import function_of
+from workerstate.explaining.functions import function_of, sent_function
 from workerstate.explaining.picklers import MAPPED_FROM, Backend
 from workerstate.explaining.remedies import remedy
 from workerstate.explaining.tracing import Sink, Tracer, watch
 from workerstate.explaining.values import Refusal, Shipping
+from workerstate.program import user_modules
 from workerstate.report.words import size as size_of
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -40,7 +41,8 @@ def ship(backend: Backend, task: Any, args: tuple[Any, ...], kwargs: dict[str, A
     cost = imports.try_out(backend, needs)
     refusals += cost.refusals
     notes += [*_by_value_notes(tracer), *_mapped_note(tracer), *cost.notes]
-    moved = elsewhere.differences(backend, function, tracer, LIMIT_S) if function else ()
+    sent = sent_function(task)
+    moved = elsewhere.differences(backend, sent, tracer, LIMIT_S) if sent else ()
     return Shipping(
         backend.name,
         backend.pickler,
@@ -107,12 +109,12 @@ def _words(error: BaseException) -> str:
 
 def _by_value_notes(tracer: Tracer) -> list[str]:
     """Say which modules are not imported though functions of theirs are sent."""
-    homes = {function.__module__ for function in tracer.functions} - {"__main__"}
-    missing = homes - {module for module, _ in tracer.references}
+    homes = {function.__module__ for function in tracer.functions} & user_modules().keys()
+    missing = homes - {"__main__"} - {module for module, _ in tracer.references}
     return [
         f"a function of {home} goes by value, so the worker does not import {home} for it: what "
         "importing it does (logging, registration) does not happen there"
-        for home in sorted(map(str, missing))
+        for home in sorted(missing)
     ]
 
 
