@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workerstate.audit.known import ABSENT, Known
+from workerstate.audit.known import ABSENT, Known, MethodType
 from workerstate.audit.lookups import attribute_of, class_of, contents
 from workerstate.fingerprint.classes import (
     FunctionType,
@@ -52,6 +52,9 @@ def follow(
         return reach.inner(called, args)
     if kind is FunctionType:
         return _function(reach, called, args, named, at)
+    if kind is MethodType:
+        owner = Known(value.__self__)
+        return follow(reach, Known(value.__func__, called.path, owner=owner), args, named, at)
     if value is not ABSENT and issubclass(kind, type):
         return _make(reach, called, args, named, at)
     if kind is _BUILTIN:
@@ -291,6 +294,11 @@ def _object(reach: Reach, known: Known, args: Args, named: Named | None, at: Pla
         if known.path is not None:
             reach.test(known, at)
         return reach.call(method, args, named, at)
+    if known.owner is not None and not reach.is_users(qualified(kind)[0]):
+        # A method written in Cython.
+        home = name_of(class_of(known.owner))
+        name = known.path[0] if known.path else f"{home}.{getattr(value, '__name__', '?')}"
+        return _library(reach, known, name, args, named, at)
     _hand_over(reach, args, named, at)
     if value is not ABSENT:
         reach.read(known, at)

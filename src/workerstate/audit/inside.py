@@ -12,7 +12,13 @@ import time
 
 from workerstate.audit import brought, exceptions, shapes, sharing
 from workerstate.audit.reach import Reach
-from workerstate.audit.units import first_of_process, initializer_of, method_of, units_of
+from workerstate.audit.units import (
+    first_of_process,
+    initializer_of,
+    method_of,
+    seeds_itself,
+    units_of,
+)
 from workerstate.observe import hook, state
 from workerstate.observe.seams import launches, names
 
@@ -171,7 +177,7 @@ class Inside:
                 "facets": state.read(),
                 "at_start": self._at_start,
                 "origins": _origins(reach),
-                "sharing": sharing.found(reach, self._launched),
+                "sharing": sharing.found(reach, self._launched, seeded=seeds_itself(unit[0])),
                 "arguments": brought.arguments(unit, reach),
                 "module_files": _files(),
                 "environ": dict(os.environ),

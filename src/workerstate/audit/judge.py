@@ -290,7 +290,7 @@ _SHARED = {
 def _shared_by_fork(case: Case) -> Iterator[Inherited]:
     for row in case.request["sharing"]:
         root = row["root"]
-        if _arrives(case, root) or (row["what"] != "lock" and root in case.reads["stores"]):
+        if _arrives(case, root) or (row["what"] != "lock" and _replaces(case, root)):
             continue
         name = _home(case, root)
         yield case.finding(
@@ -303,6 +303,12 @@ def _shared_by_fork(case: Case) -> Iterator[Inherited]:
             set_=row.get("where") or case.places.where(name, (), case.followed),
             reason="make it in the worker (initializer=), or start the workers first",
         )
+
+
+def _replaces(case: Case, root: str) -> bool:
+    """Tell whether the task makes its own, even where there is one already."""
+    tested = any(list(steps)[-1:] == [TESTED] for steps, _ in case.reads["names"].get(root, ()))
+    return root in case.reads["stores"] and not tested
 
 
 def _said_of_fork(case: Case, row: dict[str, Any], name: str) -> str:

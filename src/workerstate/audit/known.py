@@ -10,6 +10,13 @@ if TYPE_CHECKING:
     Path: TypeAlias = "tuple[str, tuple[str, ...]]"
 
 
+class _Something:
+    def method(self) -> None: ...
+
+
+MethodType = type(_Something().method)
+
+
 class _Absent:
     """Stands for an object that is not there: it will be made by the task, or is missing."""
 

@@ -6,6 +6,8 @@ classes, and what hangs on them. An object that arrives with a task has none.
 
 from __future__ import annotations
 
+import sys
+
 from workerstate.audit.known import ABSENT, Known
 from workerstate.fingerprint.classes import (
     FunctionType,
@@ -58,9 +60,11 @@ def attribute_of(
 def _of_module(module: Any, name: str) -> Known | None:
     home = module_name(module)
     namespace = live_globals(module_namespace(home) or vars(module))
-    if name not in namespace:
-        return None
-    return at_home(namespace[name], f"{home}.{name}")
+    if name in namespace:
+        return at_home(namespace[name], f"{home}.{name}")
+    # A module that gives its parts by __getattr__ (numpy.random).
+    part = sys.modules.get(f"{home}.{name}")
+    return None if part is None else Known(part)
 
 
 def at_home(value: Any, path: str) -> Known:
@@ -134,15 +138,17 @@ def _bound(held: Any, path: str | None, owner: Known, *, by_class: bool) -> Know
         return Known(held.__func__, root, owner=Known(cls))
     if kind is FunctionType:
         return Known(held, root, owner=None if by_class else owner)
-    if not by_class and owner.path is not None and path is not None and kind not in _METHODS:
+    if _binds(kind):
+        # A method written in C or Cython, or what a descriptor gives.
+        return Known(held, None, owner=owner)
+    if not by_class and owner.path is not None and path is not None:
         # Set on the class: where the object is found by name, it is found there too.
         return Known(held, root, owner=owner)
-    if kind in _METHODS:
-        return Known(held, None, owner=owner)
     return Known(held, root)
 
 
-_METHODS = (type(str.join), type(str.__len__), type(dict.__dict__["fromkeys"]))
+def _binds(kind: type) -> bool:
+    return any("__get__" in namespace_of(base) for base in mro_of(kind))
 
 
 def _held(value: Any, name: str) -> Any:

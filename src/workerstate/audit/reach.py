@@ -12,7 +12,7 @@ import builtins
 import time
 
 from workerstate.audit import calls
-from workerstate.audit.known import ABSENT, Known, Place
+from workerstate.audit.known import ABSENT, Known, MethodType, Place
 from workerstate.audit.lookups import (
     at_home,
     attribute_of,
@@ -169,7 +169,7 @@ class Reach:
     def float(self, value: Any, *, whole: bool = False, depth: int = 3) -> None:
         """Take note of an object whose methods and class attributes the code may ask for."""
         kind = type(value)
-        if kind in (FunctionType, _METHOD):
+        if kind in (FunctionType, MethodType):
             if depth < 3 or whole:
                 self.call(known_function(value), [], None, Place("", 0, ""))
             return
@@ -282,7 +282,7 @@ class Reach:
         if type(held) is _Code:
             self.call(value, [], None, at)
             return
-        if type(held) in (FunctionType, _METHOD):
+        if type(held) in (FunctionType, MethodType):
             self.call(known_function(held) if value.path is None else value, [], None, at)
             return
         if value.path is not None:
@@ -443,17 +443,10 @@ class Reach:
         return is_users_file(file) or (file.startswith("<") and self.is_users(module))
 
 
-class _Something:
-    def method(self) -> None: ...
-
-
-_METHOD = type(_Something().method)
-
-
 def known_function(value: Any) -> Known:
     """Give a function, method or class with the name under which a worker finds it."""
     kind = type(value)
-    if kind is _METHOD:
+    if kind is MethodType:
         owner = Known(value.__self__)
         function = value.__func__
         home = home_of(function) if type(function) is FunctionType else None

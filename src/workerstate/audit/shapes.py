@@ -146,6 +146,10 @@ def shape(value: Any, name: str = "") -> Shape:
     made: Shape = {"kind": what, "type": name_of(kind), "parts": {}, "partial": False}
     if what in ("live", "sync"):
         return {**made, "digest": "", "text": f"a {name_of(kind)}"}
+    if kind is type(len) and not issubclass(type(value.__self__), ModuleType):
+        # A method written in C is what it is, whatever the state of its object (random.random).
+        text = f"{name_of(type(value.__self__))}.{value.__name__}"
+        return {**made, "digest": text, "text": f"method {text}", "title": text, "home": ""}
     print_ = fingerprint(value)
     made.update(digest=print_.digest, text=_text(value, name), title=print_.title)
     made["partial"] = print_.partial

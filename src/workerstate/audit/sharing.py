@@ -76,8 +76,11 @@ def watch_threads() -> None:
     module._limbo = Table(module._limbo)
 
 
-def found(reach: Reach, before: Before | None) -> list[dict[str, Any]]:
-    """Give one row for each thing that is read and that a fork would share or break."""
+def found(reach: Reach, before: Before | None, *, seeded: bool = False) -> list[dict[str, Any]]:
+    """Give one row for each thing that is read and that a fork would share or break.
+
+    ``seeded`` says that the process seeds the libraries' generators itself.
+    """
     before = before or Before()
     rows: list[dict[str, Any]] = []
     users = _users_of(before.threads)
@@ -90,7 +93,7 @@ def found(reach: Reach, before: Before | None) -> list[dict[str, Any]]:
             if what is not None:
                 rows.append({"root": root, "what": what[0], "text": what[1], "more": what[2:]})
                 break
-    return rows + _of_libraries(reach) + _threads_that(rows, before, users)
+    return rows + _of_libraries(reach, seeded) + _threads_that(rows, before, users)
 
 
 def _what(value: Any, root: str, before: Before, users: dict[str, list[Any]]) -> Any:
@@ -245,10 +248,16 @@ def _threads_that(
     return list(found.values())
 
 
-def _of_libraries(reach: Reach) -> list[dict[str, Any]]:
+_NO_DRAWS = {f"numpy.random.{name}" for name in ("seed", "get_state", "set_state", "default_rng")}
+
+
+def _of_libraries(reach: Reach, seeded: bool) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    draws = [name for name in reach.calls if name.startswith(("numpy.random.", "RandomState."))]
-    seeds = any(name.endswith(".seed") for name in draws)
+    called = [name for name in reach.calls if name.startswith("numpy.random.")]
+    draws = [name for name in called if name.count(".") == 2 and name not in _NO_DRAWS]
+    seeds = seeded or any(
+        name in called for name in ("numpy.random.seed", "numpy.random.set_state")
+    )
     if draws and not seeds and live.global_generators():
         row = {"root": "numpy:legacy generator", "what": "random", "text": "one state for all"}
         rows.append({**row, "where": str(reach.calls[draws[0]])})

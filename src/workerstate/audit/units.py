@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from workerstate.observe.seams import names
 
 TYPE_CHECKING = False
@@ -52,6 +54,12 @@ def first_of_process(target: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any
         return None, ()
     found = dict(zip(code.co_varnames, args, strict=False))
     return found.get(wanted), (0,)
+
+
+def seeds_itself(target: Any) -> bool:
+    """Tell whether a library's process seeds the global generators before its tasks."""
+    name = names.name(target)
+    return name in _FIRST and hasattr(sys.modules.get(name.partition(":")[0]), "_generate_state")
 
 
 def method_of(owner: Any) -> str:
