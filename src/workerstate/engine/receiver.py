@@ -39,6 +39,7 @@ class Receiver:
         self._alarms: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._near, self._far = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._open = threading.RLock()
         self.add(self._near, self._drain)
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -80,15 +81,19 @@ class Receiver:
 
     def wake(self) -> None:
         """Have the thread look whether there is something to do."""
-        try:
-            os.write(self._far, b"\0")
-        except OSError:  # it will look: the pipe is full; or it has ended
-            pass
+        with self._open:  # after its end the number may be that of somebody else's pipe
+            if self._far >= 0:
+                try:
+                    os.write(self._far, b"\0")
+                except OSError:  # it will look: the pipe is full
+                    pass
 
     def close(self) -> None:
         """Let go of the descriptors; the thread has ended, or never began."""
         self._poll.close()
-        for fd in (self._near, self._far):
+        with self._open:
+            near, far, self._far = self._near, self._far, -1
+        for fd in (near, far):
             os.close(fd)
 
     def _drain(self) -> None:
