@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -19,7 +20,7 @@ import pytest
 from test_cases import CASES, NEEDS
 
 from harness import environment
-from workerstate.audit.finding import Inherited
+from workerstate.audit.finding import SHOWN, Inherited
 from workerstate.audit.placing import Place, places
 from workerstate.audit.prove import BEYOND, DIFFERENT, PROVEN, UNSEEN, Proof, prove
 from workerstate.audit.remedy import remedy_of
@@ -27,7 +28,7 @@ from workerstate.audit.remedy import remedy_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness import Runner
+    from harness import Finished, Runner
 
 
 def found(name: str, carry: str | None = None, **more: Any) -> Inherited:
@@ -78,7 +79,7 @@ ANSWERS = {
         found("decimal:rounding", "decimal"),
     ],
     "29_dynamic_module_missing": [found("sys.modules['task_example']")],
-    "08_epochs_repeat": [found("numpy:legacy", remedy="Declare seed=.")],
+    "08_epochs_repeat": [found("numpy:legacy", code="WS111")],
     "39_http_session_shared": [
         found("api.session", code="WS502", where_set=f"{CASES}/39_http_session_shared/api.py:1")
     ],
@@ -294,3 +295,125 @@ def test_pasted_as_it_is_said_the_program_is_right(
     program.write_text(pasted(program.read_text(), remedy.code(), calls))
     done = runner.plain(program, env={"START": start}, cwd=copy)
     assert b"RESULT: OK" in done.stdout, done.stdout.decode() + done.stderr
+
+
+# --- the command
+
+APP = """
+import multiprocessing as mp
+import sys
+
+OPTIONS = {"verbose": False}
+LIMIT = 1
+
+
+def work(_):
+    return OPTIONS["verbose"], LIMIT
+
+
+if __name__ == "__main__":
+    OPTIONS["verbose"] = True
+    LIMIT = 2
+    with mp.get_context("fork").Pool(1) as pool:
+        print("its own output:", pool.map(work, [0]))
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """The folder of a program that loses two globals."""
+    (tmp_path / "app.py").write_text(APP)
+    return tmp_path
+
+
+def audited(runner: Runner, project: Path, *options: str) -> Finished:
+    """Run ``workerstate audit`` on the program."""
+    return runner.cli("audit", "--target", "spawn", *options, "app.py", cwd=project)
+
+
+def test_text_has_findings_declaration_and_proof(runner: Runner, project: Path) -> None:
+    """Stdout has the findings, the code and what it did; the program's own output is on stderr."""
+    done = audited(runner, project, "--fix", "--prove")
+    assert done.exit_code == 1
+    assert "its own output: [(True, 2)]" in done.stderr
+    text = done.stdout.decode()
+    assert "\x1b" not in text
+    expected = (
+        "__main__.LIMIT",
+        "__main__.OPTIONS",
+        "2 findings in 1 distinct task under spawn (exit 0)",
+        'spec = WorkerSpec(carry=["__main__:LIMIT", "__main__:OPTIONS"])',
+        "# app.py:16: mp.get_context('fork')\n#   becomes: spec.multiprocessing('fork')",
+        "under spawn\n  without the declaration: exit 0\n    | its own output: [(False, 1)]",
+        "  with it: exit 0\n    | its own output: [(True, 2)]",
+    )
+    for part in expected:
+        assert part in text
+    assert text.count("  proven  ") == 2
+
+
+def test_json_has_the_findings_alone(runner: Runner, project: Path) -> None:
+    """Each row has nine fields, and the proof where it was asked for."""
+    done = audited(runner, project, "--output-format", "json")
+    fields = [
+        "code",
+        "name",
+        "kind",
+        "task",
+        "where_set",
+        "where_read",
+        "parent",
+        "worker",
+        "remedy",
+    ]
+    assert [list(row) for row in json.loads(done.stdout)] == [fields, fields]
+    done = audited(runner, project, "--output-format", "json", "--fix", "--prove")
+    rows = json.loads(done.stdout)
+    assert [(p["target"], p["verdict"]) for row in rows for p in row["proof"]] == [
+        ("spawn", PROVEN),
+        ("spawn", PROVEN),
+    ]
+    assert "WorkerSpec(" in done.stderr
+
+
+def test_formats_for_other_programs(runner: Runner, project: Path) -> None:
+    """Annotations and SARIF point at the line that reads, and name the rule."""
+    done = audited(runner, project, "--output-format", "github")
+    lines = done.stdout.decode().splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith("::warning file=app.py,line=10,title=WS51") for line in lines)
+    done = audited(runner, project, "--output-format", "sarif", "--output-file", "out.sarif")
+    assert done.stdout == b""
+    (run,) = json.loads((project / "out.sarif").read_text())["runs"]
+    assert all("fullDescription" in rule for rule in run["tool"]["driver"]["rules"])
+    regions = [
+        result["locations"][0]["physicalLocation"]["region"]["startLine"]
+        for result in run["results"]
+    ]
+    assert regions == [10, 10]
+
+
+def test_what_is_not_wanted_is_left_out(runner: Runner, project: Path) -> None:
+    """A comment where state is set, and a name in pyproject.toml, leave a finding out: exit 0."""
+    text = APP.replace("LIMIT = 2", "LIMIT = 2  # workerstate: ignore[WS511]")
+    (project / "app.py").write_text(text)
+    done = audited(runner, project, "--output-format", "json")
+    assert [row["name"] for row in json.loads(done.stdout)] == ["__main__.OPTIONS"]
+    table = '[tool.workerstate]\nignore-names = ["*.OPTIONS"]\ntarget = "spawn"\n'
+    (project / "pyproject.toml").write_text(table)
+    done = runner.cli("audit", "--fix", "--prove", "app.py", cwd=project)
+    assert done.exit_code == 0
+    assert "2 more findings ignored" in done.stdout.decode()
+    assert "under spawn" in done.stdout.decode()
+    assert "# Nothing to declare." in done.stdout.decode()
+
+
+def test_mistake_in_the_table_ends_it_before_the_program_runs(
+    runner: Runner, project: Path
+) -> None:
+    """A key that means nothing is exit 2, and the nearest one is named."""
+    (project / "pyproject.toml").write_text("[tool.workerstate]\ntargets = []\n")
+    done = audited(runner, project)
+    assert done.exit_code == 2
+    assert "no key 'targets'; did you mean 'target'?" in done.stderr
+    assert "its own output" not in done.stderr

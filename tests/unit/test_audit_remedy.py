@@ -76,7 +76,7 @@ def test_everything_that_can_be_declared_builds(app: Path, monkeypatch: pytest.M
         found("WS513", "app_of_remedy.Config.RATE", carry="app_of_remedy:Config.RATE"),
         found("WS518", "logging:root.level", carry="logging"),
         found("WS519", "sys.modules['app_of_remedy']"),
-        found("WS530", "random:state", remedy="Give a seed: WorkerSpec(seed=...)."),
+        found("WS111", "random:state"),
         found("WS501", "app_of_remedy.LOCK", where_set=f"{app}:3"),
     ]
     remedy = remedy_of(findings)
@@ -108,6 +108,26 @@ def test_what_no_declaration_answers_is_said() -> None:
     assert remedy.beyond == ((first, "Hand it to workers."), (second, "Do this."))
     assert not remedy.declares
     assert remedy.code() == ""
+
+
+@pytest.mark.parametrize(
+    ("source", "answer"),
+    [
+        ("X = random.Random()", "anew"),
+        ("X = np.random.default_rng()", "anew"),
+        ("X = random.Random(42)", "beyond"),
+        ("X = make(random.Random())", "beyond"),
+    ],
+)
+def test_generators_are_made_anew_unless_they_are_seeded(
+    source: str, answer: str, tmp_path: Path
+) -> None:
+    """A generator of a given seed would draw the same in each worker, so it is left to the code."""
+    path = tmp_path / "app.py"
+    path.write_text(source)
+    remedy = remedy_of([found("WS111", "app.X", where_set=f"{path}:1", reason="Other words.")])
+    assert len(getattr(remedy, answer)) == 1
+    assert all("workerstate.rng()" in text for _, text in remedy.beyond)
 
 
 def test_no_findings_need_nothing() -> None:

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from workerstate.audit.finding import Inherited
 
 _MODULE = re.compile(r"sys\.modules\['([^']+)'\]")
-# Findings about something live that fork copied, which a worker may make anew for itself: a lock,
-# a connection, and what one fork server has for all workers.
-_LIVE = ("WS501", "WS502", "WS53", "WS54")
+# Findings about something live that fork copied, which a worker may make anew for itself: a random
+# generator, a lock, a connection, and what one fork server has for all workers.
+_LIVE = ("WS111", "WS501", "WS502", "WS53", "WS54")
+_STREAM = "WS111"
+_DRAW = "draw from workerstate.rng() in the task, with WorkerSpec(seed=...)"
 _WIDTH = 88
 _LINE = "\n" + 8 * " "
 
@@ -107,18 +109,26 @@ def remedy_of(findings: Iterable[Inherited]) -> Remedy:
     carry, preload, anew, seeded, beyond = [], [], [], [], []
     for finding in findings:
         module = _MODULE.fullmatch(finding.name)
-        opening = opening_of(finding) if finding.code.startswith(_LIVE) else None
+        opening = _opening(finding)
         if finding.carry is not None:
             carry.append((finding, finding.carry))
         elif module is not None:
             preload.append((finding, module[1]))
-        elif finding.name.partition(":")[0] == "random" or "seed=" in finding.remedy:
-            seeded.append(finding)
         elif opening is not None:
             anew.append((finding, opening))
+        elif finding.name.startswith(("random:", "numpy:", "numpy.random", "torch:")):
+            seeded.append(finding)
         else:
-            beyond.append((finding, finding.reason or finding.remedy))
+            reason = _DRAW if finding.code == _STREAM else finding.reason or finding.remedy
+            beyond.append((finding, reason))
     return Remedy(tuple(carry), tuple(preload), tuple(anew), tuple(seeded), tuple(beyond))
+
+
+def _opening(finding: Inherited) -> Opening | None:
+    opening = opening_of(finding) if finding.code.startswith(_LIVE) else None
+    # A generator that is made of a given seed would be the same one in each worker again.
+    seeded = opening is not None and not opening.expression.endswith("()")
+    return None if finding.code == _STREAM and seeded else opening
 
 
 def concerns(finding: Inherited, target: str) -> bool:
