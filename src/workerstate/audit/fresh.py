@@ -17,14 +17,17 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def answer(request_path: str, answer_path: str) -> None:
-    """Import what a worker would import to read the task, and say what it then has."""
+def answer(request_path: str, answer_path: str, target: str) -> None:
+    """Import what a worker of ``target`` would import to read the task, and say what it has."""
     with open(request_path) as file:
         request = json.load(file)
     fingerprint.set_salt(bytes.fromhex(request["salt"]))
     failed: dict[str, str] = {}
     for module in request["modules"]:
         _bring(module, failed)
+    if target == "loky":
+        for module in request["modules_by_value"]:
+            _bring(module, {})
     snapshot = texts(take_snapshot())
     found = _values(request)
     # What the task itself imports is there only once it runs.

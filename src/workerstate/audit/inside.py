@@ -11,6 +11,7 @@ import sys
 import time
 
 from workerstate.audit import brought, exceptions, shapes, sharing
+from workerstate.audit.known import MethodType
 from workerstate.audit.reach import Reach
 from workerstate.audit.units import (
     first_of_process,
@@ -19,6 +20,7 @@ from workerstate.audit.units import (
     seeds_itself,
     units_of,
 )
+from workerstate.fingerprint.classes import FunctionType, qualified
 from workerstate.observe import hook, state
 from workerstate.observe.seams import launches, names
 
@@ -84,9 +86,9 @@ class Inside:
     def submitted(self, pool: int, call: int, task: Any, owner: Any, frame: Any) -> None:
         """A task is submitted to a pool."""
         called, args, named = task
-        key = (type(called), getattr(called, "__code__", None), pool, call)
+        key = (type(called), id(_code(called)), pool, call)
         known = self._seen.get(key)
-        if known is not None and known.call == call and not hasattr(called, "items"):
+        if known is not None and known.call == call and not _is_batch(called):
             return
         self._forked()
         self._launched = self._launched or sharing.before_fork()
@@ -171,6 +173,7 @@ class Inside:
                 "method": method,
                 "sharing_at_import": sharing.made_at_import(reach),
                 "modules": _modules(unit),
+                "modules_by_value": _modules_by_value(unit, reach),
                 "reads": said(reach),
                 "first": said(first),
                 "values": values,
@@ -250,28 +253,45 @@ def _digest(shape: Shape | None) -> object:
 def _identity(unit: Unit) -> object:
     """Tell distinct tasks apart: the function, and what kind of things it gets."""
     function, args, named = unit
-    code = getattr(function, "__code__", None) or getattr(
-        getattr(function, "__func__", None), "__code__", None
-    )
+    code = _code(function)
     kinds = tuple(_kind(value) for value in (*args[:8], *list(named.values())[:8]))
     return (id(code) if code is not None else names.name(function), kinds)
 
 
 def _kind(value: Any) -> object:
-    code = getattr(value, "__code__", None) if callable(value) else None
+    code = _code(value)
     return id(code) if code is not None else id(type(value))
+
+
+def _code(value: Any) -> Any:
+    """Give the code of a function or method, without asking an object of the program's."""
+    if type(value) is MethodType:
+        value = value.__func__
+    return value.__code__ if type(value) is FunctionType else None
 
 
 def _modules(unit: Unit) -> list[str]:
     """Give the modules that a worker imports to read the task."""
     found: list[str] = []
     function, args, named = unit
-    for value in (function, getattr(function, "__self__", None), *args, *named.values()):
-        for each in (value, type(value)):
-            module = getattr(each, "__module__", None)
+    for value in (function, brought.owner_of(function), *args, *named.values()):
+        own = value.__module__ if type(value) in (FunctionType, MethodType, type) else None
+        for module in (own, qualified(type(value))[0]):
             if type(module) is str and module not in found and module != "builtins":
                 found.append(module)
     return found
+
+
+def _modules_by_value(unit: Unit, reach: Reach) -> list[str]:
+    """Give the modules that a worker imports for the code of a function of the main module.
+
+    loky sends such a function with what it names; what is of another module goes by name.
+    """
+    if "__main__" not in _modules(unit):
+        return []
+    found = {shapes.module_of(root) for table in (reach.names, reach.library) for root in table}
+    found.update(name for name in reach.used if name in sys.modules)
+    return sorted(name for name in found if name not in (None, "__main__", "builtins"))
 
 
 def _origins(reach: Reach) -> dict[str, list[str]]:
@@ -302,6 +322,11 @@ def _files() -> dict[str, str]:
         if type(file) is str:
             found[module] = os.path.abspath(file)
     return found
+
+
+def _is_batch(called: Any) -> bool:
+    """Tell whether it is one of joblib's batches, which may hold any functions."""
+    return type(called).__name__ not in ("function", "method", "partial")
 
 
 def _cwd() -> str | None:

@@ -54,7 +54,7 @@ def _start(target: str, request_path: str, answer_path: str) -> None:
         context = multiprocessing.get_context(target)
         if target == "forkserver":
             context.set_forkserver_preload(["__main__", "workerstate.audit.witness"])
-    worker = context.Process(target=fresh.answer, args=(request_path, answer_path))
+    worker = context.Process(target=fresh.answer, args=(request_path, answer_path, target))
     worker.start()
     worker.join(PATIENCE)
     if worker.exitcode is None:
