@@ -258,9 +258,12 @@ CLEAN = """
 """
 
 
+LATE = "import logging\nlogging.getLogger('late').setLevel('INFO')\nVALUE = 1\n"
+
+
 def test_what_leaves_nothing_passes(run) -> None:
     """What fixtures undo, imports, draws and ended workers bring no error."""
-    result = run(CLEAN, "-W", "default", app=APP, late="VALUE = 1\n")
+    result = run(CLEAN, "-W", "default", app=APP, late=LATE)
     assert result.ret == 0, lines(result)
     result.assert_outcomes(passed=9 + len(METHODS) - 1, skipped=1, warnings=None)
 
@@ -287,7 +290,7 @@ def test_loky_workers_are_kept_on_purpose(run) -> None:
 def test_it_works_in_workers_of_xdist(run) -> None:
     """Processes and threads of xdist itself are no test's leftovers, and its tests are checked."""
     needs("xdist")
-    clean = run(CLEAN, "-n", "2", app=APP, late="VALUE = 1\n")
+    clean = run(CLEAN, "-n", "2", app=APP, late=LATE)
     assert clean.ret == 0, lines(clean)
     left = run(LEAVES, "-n", "1", app=APP)
     left.assert_outcomes(passed=len(SAID) + 1, errors=len(SAID))

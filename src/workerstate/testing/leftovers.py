@@ -11,7 +11,7 @@ import threading
 import time
 
 from workerstate.drift import natural
-from workerstate.drift.reading import Declared, State, differences, read
+from workerstate.drift.reading import MISSING, Declared, State, differences, read
 from workerstate.facets import WATCHED
 from workerstate.fingerprint import texts
 from workerstate.testing import running
@@ -55,7 +55,7 @@ class Leftovers:
         for name, now in self._read().items():
             before = self._before.get(name) or natural.new(name, now)
             for key, old, new in differences(name, before, now):
-                if not self._is_usual(name, key) and not natural.is_natural(
+                if not self._is_usual(name, key, before, imported) and not natural.is_natural(
                     name, key, before, now, imported, took
                 ):
                     lines.append(f"{name}: {key}: {_shown(old)} -> {_shown(new)}")
@@ -70,10 +70,14 @@ class Leftovers:
         finally:
             texts.set_values(before)
 
-    def _is_usual(self, name: str, key: str) -> bool:
+    def _is_usual(self, name: str, key: str, before: State, imported: list[str]) -> bool:
         """Tell what pytest does itself, and what the imports of a test bring."""
         if name == "environ":
             return key in _OWN_VARIABLES
+        if name not in self._before:  # its library was imported in the test
+            return before.value(key) is MISSING
+        if name == "logging":  # libraries set up loggers of their own
+            return before.value(key) is MISSING and bool(imported)
         if name != "modules":
             return False
         parts = key.split(".")
