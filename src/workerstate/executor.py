@@ -81,7 +81,8 @@ class Executor(Declared):
         limited = _check_limits(timeout, retries, self.start_method)
         spec = spec if spec is not None else WorkerSpec()
         backend = {"thread": "threads", "inline": "inline"}.get(self.start_method, "workerstate")
-        fleet = Fleet(spec, backend=backend, size=self.max_workers)
+        reused = clean != "task"
+        fleet = Fleet(spec, backend=backend, size=self.max_workers, reused=reused)
         self._engine: Pool | None = None
         pool: Any
         if HAS_ENGINE and self.start_method in PROCESSES:
@@ -146,7 +147,7 @@ class Executor(Declared):
             spread=spread,
             mark=self._mark(),
             limits=self._limits,
-            size=chunksize,
+            size=1 if chunksize is None and self._fleet.retires else chunksize,
             timeout=timeout,
         )
         return results if self.spec.drift == "ignore" else self._told.warned(results)

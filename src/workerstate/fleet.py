@@ -38,6 +38,7 @@ class Fleet:
         spec: what they start with.
         name: what they are known by.
         remote: they can't read this process's folder; a task brings its settings along.
+        reused: a worker runs more than one task, so that what one leaves behind matters.
     """
 
     def __init__(
@@ -48,11 +49,13 @@ class Fleet:
         size: int | None = None,
         own: bool = True,
         remote: bool = False,
+        reused: bool = True,
     ) -> None:
         self.spec = spec
         self.backend = backend
         self.size = size
         self.remote = remote
+        self.reused = reused
         self.name = f"{spec.identity}-{os.getpid()}"
         if own:
             self.name += f"-{next(_ordinals)}"
@@ -66,6 +69,12 @@ class Fleet:
         if self._inbox is None:
             self._inbox = Inbox(os.path.join(start_reports.folder(), self.name))
         return self._inbox
+
+    @property
+    def retires(self) -> bool:
+        """Whether drift may end a worker after any task."""
+        drift = self.birth().drift
+        return drift is not None and drift.retires
 
     def birth(self) -> Birth:
         """Give what a worker needs to know; opens the way for its records."""
@@ -114,7 +123,7 @@ class Fleet:
             libraries=tuple(libraries),
             backend=self.backend,
             size=self.size,
-            drift=policies(spec.drift),
+            drift=policies(spec.drift) if self.reused else None,
         )
 
     def stamp(self, call: int = 0, key: Key | None = None) -> Stamp:

@@ -17,6 +17,11 @@ class _Something:
 MethodType = type(_Something().method)
 
 
+def is_a(value: object, kind: type | tuple[type, ...]) -> bool:
+    """Tell what a value is, without asking it: ``isinstance`` would read its ``__class__``."""
+    return issubclass(type(value), kind)
+
+
 class _Absent:
     """Stands for an object that is not there: it will be made by the task, or is missing."""
 
@@ -67,11 +72,11 @@ class Known:
 
 
 class Place:
-    """Where code does something: the file, the line, and the function."""
+    """Where code does something: the file, the line, and the name of the function."""
 
     __slots__ = ("line", "path", "scope")
 
-    def __init__(self, path: str, line: int, scope: str) -> None:
+    def __init__(self, path: str, line: int, scope: str = "") -> None:
         self.path = path
         self.line = line
         self.scope = scope

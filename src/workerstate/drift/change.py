@@ -76,8 +76,8 @@ def _say_logging(drift: Drift) -> str:
 
 def _say_threads(drift: Drift) -> str:
     if drift.key == "threads":
-        return f"changed the number of running threads from {drift.before} to {drift.after}"
-    return f"left running threads: {drift.after} (before: {drift.before or 'none'})"
+        return f"left threads running: {drift.after} (before: {drift.before})"
+    return f"left threads running: {drift.after} (before: {drift.before or 'none'})"
 
 
 def _say_growth(drift: Drift) -> str:

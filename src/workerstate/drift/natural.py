@@ -1,7 +1,7 @@
 """What moves in the nature of things, and is no drift unless its facet is named in the policy.
 
-* Importing grows ``sys.modules``, and brings what a library's import itself sets: filters for the
-  messages or modules of its own, variables of an OpenMP library, limits that had no key before.
+* Importing grows ``sys.modules``, and brings what a library's import itself sets: warning filters
+  that name it, a finder of its own, variables of an OpenMP library, limits without a key before.
 * Drawing random numbers moves a generator. Seeding it is drift; the two are told apart by the
   states that drawing can reach in that time. A task that seeds anew, and draws, and runs for more
   than half a millisecond can't be told from one that draws much; but the first seeding of numpy's
@@ -79,7 +79,7 @@ def new(facet: str, now: State) -> State:
 
 
 def is_natural(
-    facet: str, key: str, before: State, after: State, imported: bool, took: int
+    facet: str, key: str, before: State, after: State, imported: list[str], took: int
 ) -> bool:
     """Tell whether that is no drift.
 
@@ -88,43 +88,68 @@ def is_natural(
         key: what of it changed.
         before: the facet's state as read before the task.
         after: the same after it.
-        imported: whether a module was imported meanwhile.
+        imported: the modules that came into ``sys.modules`` meanwhile.
         took: how many nanoseconds the tasks in between have taken.
     """
     old, new = before.value(key), after.value(key)
     if facet == "environ":
-        return imported and old is MISSING and key.startswith(_OPENMP)
+        return old is MISSING and key.startswith(_OPENMP) and bool(_libraries(imported))
     if facet == "warnings" and key == "filters":
-        return imported and _only_its_own(old, new)
+        return _only_their_own(old, new, _libraries(imported))
+    if facet == "sys_path" and key == "finders":
+        return _finders_of(_libraries(imported), before.held[1], after.held[1])
     if facet == "random":
         return not _seeded(_words(before.held), _words(after.held), took)
     if facet == "numpy" and key == "legacy generator":
         return not _numpy_seeded(before.held, after.held, took)
     if facet == "sys_modules":
-        return before.value(key) is MISSING and _came_by_import(key, new, imported)
-    if facet == "threads":
-        return key == "files"  # fds tells, when it is many
-    if facet == "limits":
-        return imported and old is MISSING and key in _NEW_LIMITS
-    return False
+        return old is MISSING and _came_by_import(key, new, imported)
+    return facet == "limits" and old is MISSING and key in _NEW_LIMITS
 
 
-def _came_by_import(name: str, value: object, imported: bool) -> bool:
+def goes_without_saying(key: str, before: State, after: State) -> bool:
+    """Tell whether another facet or key says it of ``threads``, or threads have only ended."""
+    if key == "files":
+        return True  # fds tells, when it is many
+    ended = after.value("threads") <= before.value("threads")
+    return ended or (key == "threads" and before.value("names") != after.value("names"))
+
+
+def _libraries(modules: list[str]) -> set[str]:
+    """Give the installed libraries that those modules are of."""
+    found = set()
+    for name in modules:
+        origin = getattr(getattr(sys.modules.get(name), "__spec__", None), "origin", None)
+        if type(origin) is str and ("site-packages" in origin or "dist-packages" in origin):
+            found.add(name.partition(".")[0])
+    return found
+
+
+def _came_by_import(name: str, value: object, imported: list[str]) -> bool:
     """Tell a module that was imported, or that a package being imported put below its own name."""
     if getattr(value, "__spec__", None) is not None:
         return True
     package, _, rest = name.partition(".")
     above = getattr(sys.modules.get(package), "__spec__", None) if rest else None
-    return imported and (above is not None or name.startswith(_COMPILED))
+    others = len(imported) > 1
+    return others and (above is not None or name.startswith(_COMPILED))
 
 
-def _only_its_own(before: Any, after: Any) -> bool:
-    """Tell whether filters were only added, each for a message, a module or a library's warning."""
+def _only_their_own(before: Any, after: Any, libraries: set[str]) -> bool:
+    """Tell whether filters were only added, each of which names one of those libraries."""
     added = [entry for entry in after if entry not in before]
     return tuple(entry for entry in after if entry in before) == tuple(before) and all(
-        message or module or not category.startswith("builtins:")
+        any(name in f"{message} {category} {module}" for name in libraries)
         for _, message, category, module, _ in added
     )
+
+
+def _finders_of(libraries: set[str], before: list[Any], after: list[Any]) -> bool:
+    """Tell whether finders were only added, each by one of those libraries."""
+    known = [*map(id, before)]
+    added = [finder for finder in after if id(finder) not in known]
+    homes = {str(getattr(each, "__module__", "")).partition(".")[0] for each in added}
+    return len(after) == len(before) + len(added) and homes <= libraries
 
 
 def _words(held: Any) -> tuple[int, ...] | None:

@@ -41,6 +41,11 @@ class Policies(Value):
     named: Mapping[str, str]
     limits: Mapping[str, int]
 
+    @property
+    def retires(self) -> bool:
+        """Whether a worker may be ended: also for what can't be put back."""
+        return not {"retire", "reset"}.isdisjoint([self.default, *self.named.values()])
+
     def of(self, facet: str) -> str:
         """Give the policy for one facet."""
         return self.named.get(facet, self.default)

@@ -174,7 +174,7 @@ class Watch:
 
     def _compare(self, names: Iterable[str]) -> dict[str, list[Change]]:
         """Read those facets, and give what is neither as before nor as at the start."""
-        imported = len(sys.modules) != self._modules
+        imported = list(sys.modules)[self._modules :]
         found = {}
         for name, now in read(names, self.declared).items():
             before = self._last.get(name)
@@ -198,13 +198,15 @@ class Watch:
         self._baseline[name] = now  # what is said once; then it may grow as much again
         return list(differences(name, start, now))
 
-    def _drifted(self, name: str, before: State, now: State, imported: bool) -> list[Change]:
+    def _drifted(self, name: str, before: State, now: State, imported: list[str]) -> list[Change]:
         whole = name in self._policies.named
         changes, expected = [], []
         drifted = {key for key, _, _ in differences(name, self._baseline[name], now)}
         for change in differences(name, before, now):
             key = change[0]
             if key not in drifted or (self._seeded and key == "legacy generator"):
+                continue
+            if name == "threads" and natural.goes_without_saying(key, before, now):
                 continue
             if not whole and natural.is_natural(name, key, before, now, imported, self._unread):
                 expected.append(key)
@@ -214,9 +216,6 @@ class Watch:
             # What is natural is no less so for what comes later.
             keep = self._baseline[name] if changes else None
             self._baseline[name] = now if keep is None else _with(keep, expected, now)
-        keys = {key for key, _, _ in changes}
-        if name == "threads" and "names" in keys:
-            changes = [change for change in changes if change[0] != "threads"]
         return changes
 
 
