@@ -89,7 +89,7 @@ def _bound(spec, fn):
 
 BOUND_BY_HAND = (futures, reusable, mpire, pebble)
 ALL = [
-    *((executor, method) for method in (*METHODS, "loky", "thread", "inline")),
+    *((executor, method) for method in ("template", *METHODS, "loky", "thread", "inline")),
     *((pool, method) for method in METHODS),
     *((futures, method) for method in METHODS),
     (reusable, "loky"),

@@ -11,13 +11,13 @@ import sys
 import textwrap
 import threading
 import time
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, wait
+from concurrent.futures import ProcessPoolExecutor, wait
 from pathlib import Path
 
 import pytest
 import spec_workers
 
-from workerstate import Executor, WorkerSpec, WorkerStartError
+from workerstate import Executor, WorkerDiedError, WorkerSpec, WorkerStartError
 
 INITIALIZER = "the initializer"
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -64,7 +64,7 @@ def test_the_last_words_of_a_killed_worker_arrive(start_method, records):
     spec = WorkerSpec(carry=["logging"])
     with Executor(1, spec=spec, start_method=start_method) as pool:
         future = pool.submit(spec_workers.log_and_die, 1)
-        with pytest.raises(BrokenExecutor):
+        with pytest.raises(WorkerDiedError):
             future.result(30)
     assert records == ["last words 1"]
 
@@ -74,7 +74,7 @@ def test_an_initializer_that_sets_up_logging_does_not_take_the_records(start_met
     spec = WorkerSpec(carry=["logging"], initializer=spec_workers.start_up)
     with (
         Executor(1, spec=spec, start_method=start_method) as pool,
-        pytest.raises(BrokenExecutor),
+        pytest.raises(WorkerDiedError),
     ):
         pool.submit(spec_workers.log_and_die, 2).result(30)
     assert records == ["last words 2"]

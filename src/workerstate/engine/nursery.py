@@ -71,8 +71,10 @@ class Nursery:
                 os._exit(1)
         self._alive.add(child)
         far.close()
-        wire.tell(self.link, ("worker", child, ended), [near.fileno()])
-        near.close()
+        try:
+            wire.tell(self.link, ("worker", child, ended), [near.fileno()])
+        finally:
+            near.close()  # where nobody has taken it, the worker must see that none will come
 
     def _serve_one(self, end_of_link: socket.socket) -> None:
         from workerstate.engine.template import enter

@@ -139,7 +139,7 @@ def receive(end: socket.socket, buffer: memoryview, flags: int = 0) -> tuple[int
     Raises:
         OSError: the other side has gone, or (BlockingIOError) there is none yet.
     """
-    size, extra, _, _ = end.recvmsg_into([buffer], _FDS, flags)
+    size, extra = _take(end, buffer, flags)
     return size, _descriptors(extra)[0] if extra else -1
 
 
@@ -158,8 +158,18 @@ def hear(end: socket.socket, buffer: memoryview, flags: int = 0) -> tuple[Any, l
     Raises:
         OSError: the other side has gone, or (BlockingIOError) there is none yet.
     """
-    size, extra, _, _ = end.recvmsg_into([buffer], _FDS, flags)
+    size, extra = _take(end, buffer, flags)
     return (pickle.loads(buffer[:size]) if size else None), _descriptors(extra)
+
+
+def _take(end: socket.socket, buffer: memoryview, flags: int) -> tuple[int, Any]:
+    try:
+        size, extra, _, _ = end.recvmsg_into([buffer], _FDS, flags)
+    except ConnectionResetError:
+        # The other side has closed with packets of ours unread. That is said once, and before what
+        # it had sent can be read (unix_release_sock, __skb_try_recv_datagram).
+        size, extra, _, _ = end.recvmsg_into([buffer], _FDS, flags)
+    return size, extra
 
 
 def _descriptors(extra: list[tuple[int, int, bytes]]) -> list[int]:
