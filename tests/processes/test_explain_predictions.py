@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 import sys
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness import PROGRAMS
+from workerstate.explaining import imports
+from workerstate.explaining.task import explain_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -249,3 +252,34 @@ def test_a_module_that_keeps_running_keeps_nobody(tmp_path: Path, runner: Any) -
     done = runner.cli("explain", "service:f", cwd=tmp_path, timeout=30)
     assert done.exit_code == 0
     assert done.stdout.startswith(b"service:f")
+
+
+HOSTILE = {
+    "dies": ("os._exit(3)", "the interpreter ended with 3"),
+    "hangs": ("threading.Event().wait()", "it had not ended after 1 s"),
+    "forks": (
+        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])",
+        None,
+    ),
+    "raises": ("raise KeyboardInterrupt", "KeyboardInterrupt: "),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_modules_that_a_fresh_interpreter_can_not_import(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What goes wrong there is said, in time, and nothing of it goes on."""
+    source, error = HOSTILE[name]
+    (tmp_path / f"{name}.py").write_text(
+        "import os, subprocess, sys, threading\n"
+        f"if {imports.INSIDE!r} in os.environ:\n    {source}\n"
+        "def f(): pass\n"
+    )
+    monkeypatch.setattr(imports, "LIMIT_S", 1.0 if name == "hangs" else 30.0)
+    monkeypatch.syspath_prepend(tmp_path)
+    (seen,) = explain_for(["multiprocessing"], importlib.import_module(name).f).shippings
+    (row,) = (row for row in seen.imports if row.module == name)
+    assert row.error == error
+    assert seen.arrives is (error is None)
+    monkeypatch.delitem(sys.modules, name)

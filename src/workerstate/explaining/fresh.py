@@ -55,7 +55,7 @@ def _measure(load: Callable[[], object]) -> tuple[float, int, str | None]:
         load()
     except BaseException as raised:
         error = f"{type(raised).__name__}: {raised}"
-    return (time.perf_counter() - start) * 1000, len(sys.modules) - before, error
+    return round((time.perf_counter() - start) * 1000, 2), len(sys.modules) - before, error
 
 
 def _run_main(main: dict[str, str]) -> None:

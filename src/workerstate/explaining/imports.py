@@ -51,12 +51,12 @@ def try_out(backend: Backend, needs: Needs) -> Cost:
     modules = _by_module(needs.names)
     rows, trouble = _ask(
         {
-            "path": sys.path,
-            "argv": sys.argv,
+            "path": list(map(str, sys.path)),
+            "argv": list(map(str, sys.argv)),
             "baseline": backend.baseline,
             "main": main,
-            "modules": list(modules),
-            "names": [pair for pair in needs.names if _is_looked_up(pair)],
+            "modules": list(map(str, modules)),
+            "names": [tuple(map(str, pair)) for pair in needs.names if _is_looked_up(pair)],
             "later": list(needs.later),
         },
         flags=backend.runs_main,
