@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from workerstate.audit.finding import Inherited
     from workerstate.audit.judge import Case
 
-# Facet -> the settings that change results. What only changes how things print is left out.
+# Facet -> the settings that change results.
 _KEYS: dict[str, tuple[str, ...]] = {
     "decimal": ("prec", "rounding", "Emin", "Emax", "traps", "clamp", "capitals"),
     "numpy": ("errstate.",),
@@ -22,6 +22,10 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "matplotlib": ("axes.", "figure.", "font.", "image.", "lines.", "savefig.", "text."),
     "locale": ("",),
 }
+# Facet -> the settings that change how things look, and with that tasks that show them.
+_LOOKS = {"numpy": ("print.",), "pandas": ("display.", "styler.")}
+_SHOWS = ("str", "repr", "print", "format", "array2string", "array_str", "array_repr", "to_string",
+          "to_html", "to_latex", "to_markdown")  # fmt: skip
 # Calls by which a task or an initializer makes the setting itself.
 _OWN = {
     "logging": ("logging.basicConfig", "logging.config.", "addHandler", "setLevel", "QueueHandler"),
@@ -81,7 +85,15 @@ def _matters(case: Case, facet: str, key: str, parent: str | None, worker: str |
         return key == "recursion" or "recursion" in key
     if facet == "environ":
         return key in case.reads["variables"]
+    if key.startswith(_LOOKS.get(facet, ())):
+        return _shows(case)
     return key.startswith(_KEYS.get(facet, ()))
+
+
+def _shows(case: Case) -> bool:
+    """Tell whether the task makes text of things."""
+    said = [*case.reads["calls"], *case.reads["attributes"]]
+    return any(name.rpartition(".")[2] in _SHOWS for name in said)
 
 
 def _log_matters(case: Case, key: str, parent: str | None, worker: str | None) -> bool:
