@@ -355,17 +355,7 @@ def test_text_has_findings_declaration_and_proof(runner: Runner, project: Path) 
 def test_json_has_the_findings_alone(runner: Runner, project: Path) -> None:
     """Each row has nine fields, and the proof where it was asked for."""
     done = audited(runner, project, "--output-format", "json")
-    fields = [
-        "code",
-        "name",
-        "kind",
-        "task",
-        "where_set",
-        "where_read",
-        "parent",
-        "worker",
-        "remedy",
-    ]
+    fields = [*SHOWN]
     assert [list(row) for row in json.loads(done.stdout)] == [fields, fields]
     done = audited(runner, project, "--output-format", "json", "--fix", "--prove")
     rows = json.loads(done.stdout)
