@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from workerstate.engine.pool import Pool
     from workerstate.engine.tasks import Limits
+    from workerstate.purity import Purity
 
     T = TypeVar("T")
 
@@ -152,6 +153,38 @@ class Executor(Declared):
         )
         return results if self.spec.drift == "ignore" else self._told.warned(results)
 
+    def purity(self, fn: Callable[..., Any], items: Iterable[Any], *, sample: int = 40) -> Purity:
+        """Tell whether results of ``fn`` depend on what ran in its worker before.
+
+        Runs a sample of the tasks in workers of its own, with this executor's spec and start
+        method: in a used one, in two orders, and each in a fresh one. So what they do to the world
+        outside (files, services) they do about three times.
+
+        Args:
+            fn: called with one item.
+            items: what the tasks are called with.
+            sample: how many of them to try at most; the same ones each time.
+
+        Raises:
+            SpecError: ``thread`` and ``inline`` have no fresh workers.
+        """
+        from workerstate.purity import examine
+
+        if self.start_method not in PROCESSES:
+            raise SpecError(
+                f"purity: start_method={self.start_method!r} has no fresh workers; "
+                "use 'template' or another start method that makes processes"
+            )
+        if not isinstance(sample, int) or sample < 1:
+            raise SpecError(f"sample={sample!r}: a whole number from 1 on")
+        spec = self.spec.replace(drift="ignore")
+
+        def make(clean: str) -> Executor:
+            size = 1 if clean == "never" else self.max_workers
+            return Executor(size, spec=spec, start_method=self.start_method, clean=clean)
+
+        return examine(make, fn, items, sample)
+
     def _mark(self) -> tuple[Any, ...] | None:
         """Give the per-task part of the spec as of now; None where it has none."""
         spec = self.spec
@@ -179,7 +212,7 @@ class Executor(Declared):
         if kind is not None and issubclass(kind, KeyboardInterrupt) and self._engine is not None:
             # Who presses Ctrl-C doesn't want to wait for what is running.
             self._engine.shutdown(at_once=True)
-        return super().__exit__(kind, *rest)  # type: ignore[func-returns-value]
+        return super().__exit__(kind, *rest)
 
 
 def _check_method(start_method: str | None) -> str:
@@ -210,8 +243,8 @@ def _check_clean(clean: str, method: str) -> str:
         raise SpecError(f"clean='call' needs Linux; use clean='task' on {sys.platform}")
     if clean != "never" and method not in PROCESSES:
         raise SpecError(
-            f"clean={clean!r}: under start_method={method!r} tasks run in this process, which can't "
-            "be a fresh one; use 'template' or another start method that makes processes"
+            f"clean={clean!r}: under start_method={method!r} tasks run in this process, which "
+            "can't be a fresh one; use 'template' or another start method that makes processes"
         )
     return clean
 

@@ -38,7 +38,7 @@ def dumps(value: object) -> bytes:
     copy = None
     if b"__main__" in data:
         if _always:
-            import cloudpickle as _
+            __import__("cloudpickle")
         for name in _BY_VALUE:
             cloudpickle: Any = sys.modules.get(name)
             if cloudpickle is not None:

@@ -34,9 +34,7 @@ def processes(method: str, size: int, initializer: Callable[[], object], clean: 
         return ReplacingPool(size, mp_context=context, initializer=initializer)
     if sys.version_info < (3, 11):
         raise SpecError(f"clean={clean!r} needs Python 3.11 on {sys.platform}")
-    return ReplacingPool(
-        size, mp_context=context, initializer=initializer, max_tasks_per_child=1
-    )
+    return ReplacingPool(size, mp_context=context, initializer=initializer, max_tasks_per_child=1)
 
 
 class Inline:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from workerstate.backends.multiprocessing import Context
     from workerstate.carrying import Carried
-    from workerstate.drift.change import Drift
     from workerstate.declared import Declared
+    from workerstate.drift.change import Drift
     from workerstate.fleet import Fleet
     from workerstate.resources import Resource
     from workerstate.seeds import Key

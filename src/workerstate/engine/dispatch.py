@@ -119,7 +119,7 @@ class Dispatcher:
                 self.idle.append(worker)
 
     def _depth(self, worker: Worker) -> int:
-        """Give how many packets the worker may have: one ahead where tasks are known to be short."""
+        """Give how many packets the worker may have: one ahead where tasks are short."""
         if worker.single or not self.pending:
             return 1
         first = self.pending[0]
@@ -208,8 +208,8 @@ class Dispatcher:
         _close_file(task)
 
     def answered(
-        self, worker: Worker, answer: wire.Results, rows: list[tuple[int, bool, Any]]
-    ) -> list[tuple[Task, bool, Any]]:
+        self, worker: Worker, answer: wire.Results, rows: list[tuple[int, int, Any]]
+    ) -> list[tuple[Task, int, Any]]:
         """Take in a packet from a worker; give the tasks that it has ended. Under the lock.
 
         Args:
@@ -267,7 +267,8 @@ class Dispatcher:
 
     def lost(self, tasks: list[Task]) -> list[Task]:
         """Put back tasks that a dead worker had not begun; give those it happened to too often."""
-        again, given_up = [], []
+        again: list[Task] = []
+        given_up: list[Task] = []
         for task in tasks:
             task.lost += 1
             (again if task.lost < MOST_LOST else given_up).append(task)

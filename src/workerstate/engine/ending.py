@@ -55,7 +55,7 @@ def flush_all() -> None:
 
 def end() -> None:
     """End this process, after what the task left to be done at exit has been done."""
-    # What flush_all finds is the task's: what was there before is frozen, and not among the objects.
+    # What flush_all finds is the task's: what was there before is frozen, and not among them.
     for step in (_join_threads, _run_exit_functions, flush_all):
         try:
             step()

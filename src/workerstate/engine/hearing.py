@@ -34,6 +34,10 @@ class Hearing:
         self._pool = pool
         self._buffer = memoryview(bytearray(wire.BUFFER))
 
+    def on_packet(self, worker: Worker) -> None:
+        """Take in one packet, of which the receiver has been told."""
+        self.hear(worker)
+
     def hear(self, worker: Worker) -> bool:
         """Take in one packet; False where none is there."""
         try:
@@ -132,7 +136,9 @@ class Hearing:
         """Read the results that a dead worker had not sent."""
         if worker.single or not worker.packets:
             return []
-        return [self._row(number, kind, data, -1) for number, kind, _, data in worker.slot.cell.kept()]
+        return [
+            self._row(number, kind, data, -1) for number, kind, _, data in worker.slot.cell.kept()
+        ]
 
     def _row(self, number: int, kind: int, data: memoryview, fd: int) -> Row:
         try:

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from workerstate.engine.workers import Worker
 
 
+_HINTS = {
+    "SIGKILL": " (by somebody, or because memory ran out)",
+    "SIGSEGV": " (a fault in native code, or a stack overflow)",
+}
+
+
 def error_of(said: tuple[Any, ...], task: Task, worker: Worker) -> BaseException:
     """Give the error for what ``serving.said`` and its like gave."""
     kind, what, *rest = said
@@ -83,9 +89,5 @@ def manner(status: int | None) -> str:
             name = signal.Signals(number).name
         except ValueError:
             name = f"signal {number}"
-        hint = {
-            signal.SIGKILL: " (by somebody, or because memory ran out)",
-            signal.SIGSEGV: " (a fault in native code, or a stack overflow)",
-        }.get(number, "")
-        return f"was killed by {name}{hint}"
+        return f"was killed by {name}{_HINTS.get(name, '')}"
     return f"ended with exit code {os.waitstatus_to_exitcode(status)} while the task ran"

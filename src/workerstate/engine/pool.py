@@ -74,7 +74,9 @@ class Pool:
         """Run one task.
 
         Args:
-            fn, args, kwargs: what to call.
+            fn: what to call.
+            args: its positional arguments.
+            kwargs: its arguments by name.
             mark: the per-task part of a spec, or None.
             limits: what it may take.
 
@@ -191,7 +193,7 @@ class Pool:
     def deliver(self, worker: Worker) -> None:
         """Take in a worker that has been started."""
         with self.lock:
-            self.receiver.add(worker.end.fileno(), lambda: self.hearing.hear(worker) and None)
+            self.receiver.add(worker.end.fileno(), lambda: self.hearing.on_packet(worker))
             slot = worker.slot
             if slot.running is None:
                 self._run(worker)
@@ -216,7 +218,8 @@ class Pool:
         while slot.ready:
             worker = slot.ready.popleft()
             if not worker.gone:
-                return self._run(worker)
+                self._run(worker)
+                return
 
     def left(self, worker: Worker) -> None:
         """Take in that a worker has closed its end; who has seen it end will say how."""
@@ -263,7 +266,7 @@ class Pool:
         assert new is not None, "calls have workers of their own where those are there at once"
         slot.running = new
         slot.cell.clear()
-        self.receiver.add(new.end.fileno(), lambda: self.hearing.hear(new) and None)
+        self.receiver.add(new.end.fileno(), lambda: self.hearing.on_packet(new))
         return new
 
     def run_again(self, task: Task) -> bool:
@@ -308,9 +311,7 @@ class Pool:
             if begun != number:  # its worker is still starting
                 self.receiver.at(monotonic() + 0.01, lambda: self._check_late(worker, task, number))
             elif left > 0:
-                self.receiver.at(
-                    monotonic() + left, lambda: self._check_late(worker, task, number)
-                )
+                self.receiver.at(monotonic() + left, lambda: self._check_late(worker, task, number))
             else:
                 task.late = True
                 processes.kill(worker.pid)

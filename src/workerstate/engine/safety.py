@@ -51,7 +51,7 @@ def _native_threads() -> list[str]:
         return []
     runtimes = ", ".join(_openmp()) or "a native library"
     return [
-        f"{len(found)} thread(s) of {runtimes} run (native, named {', '.join(sorted(set(found)))}); "
+        f"{len(found)} thread(s) of {runtimes} run (named {', '.join(sorted(set(found)))}); "
         "what computes in the template must do so with one thread: "
         "threadpoolctl.threadpool_limits(1), or OMP_NUM_THREADS=1 in the environment"
     ]

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 PATIENCE = 10.0  # seconds that workers may take to end
 SEEN = 2  # tasks that must have imported a module before the template does
-_CODE = "import sys; sys.path[:] = {path!r}; from workerstate.engine.template import main; main{fds}"
+_CODE = (
+    "import sys; sys.path[:] = {path!r}; from workerstate.engine.template import main; main{fds}"
+)
 
 
 class TemplateSource(Source):
