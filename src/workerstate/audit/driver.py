@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workerstate.audit import judge, places
@@ -13,7 +15,7 @@ from workerstate.observe import launch
 from workerstate.observe.submissions import VARIABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     Targets = Callable[[dict[str, Any]], list[str]]
 
@@ -71,6 +73,7 @@ def audit(
     found = judge.findings(references.requests, choose)
     tasks = list(dict.fromkeys(r["task"] for r in references.requests))
     notes += _notes(references, code, tasks)
+    notes += dict.fromkeys(_of_journals(folder))
     asked = dict.fromkeys(t for r in references.requests if "again" not in r for t in choose(r))
     return Audit(
         tuple(found), tuple(notes), tuple(asked) or tuple(targets), tuple(tasks), code, folder
@@ -90,6 +93,18 @@ def _targets(request: dict[str, Any], given: Sequence[str]) -> list[str]:
         return list(given)
     own = request["method"] if request["method"] in TARGETS else "fork"
     return [own, "forkserver"] if own == "fork" else [own]
+
+
+def _of_journals(folder: str) -> Iterator[str]:
+    """Give what the program's processes noted: what they did not follow, and faults of ours."""
+    for path in sorted(Path(folder).glob("*.jsonl")):
+        with path.open(errors="replace") as journal:
+            for line in journal:
+                if '"ev":"audit-note"' in line:
+                    yield str(json.loads(line)["text"])
+                elif '"ev":"fault"' in line:
+                    error = json.loads(line)["error"]
+                    yield f"something was not looked at, by a fault of workerstate's own: {error}"
 
 
 def _notes(references: References, code: int | None, tasks: list[str]) -> list[str]:
