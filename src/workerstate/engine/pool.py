@@ -93,7 +93,11 @@ class Pool:
         call = next(self._calls) if mark is None else mark[3]
         task = Task(data, fn, call, limits, future=future)
         with self.lock:
-            self._check_open()
+            try:
+                self._check_open()
+            except BaseException:
+                self.tasks.release(task)
+                raise
             self.tasks.add(task)
         return future
 
@@ -129,22 +133,29 @@ class Pool:
         Raises:
             RuntimeError: the pool takes no more tasks.
         """
+        if os.getpid() != self.pid:  # its lock may have been held when this process was forked
+            raise RuntimeError("this executor belongs to the process that this one was forked from")
         if self._opened and not self._closing:
             return
         with self.lock:
             self._check_open()
             if not self._opened:
-                self._opened = True
-                self.source.open(self)
-                self.receiver.start()
+                self._open()
+
+    def _open(self) -> None:
+        try:
+            self.source.open(self)
+        except BaseException:  # what is carried can't be read, say; the next task may try again
+            self.source.stop(at_once=True)
+            raise
+        self._opened = True
+        self.receiver.start()
 
     def _check_open(self) -> None:
         if self.broken is not None and not self._ended:
             raise self.broken
         if self._closing:
             raise RuntimeError("cannot schedule new futures after shutdown")
-        if os.getpid() != self.pid:
-            raise RuntimeError("this executor belongs to the process that this one was forked from")
 
     def shutdown(self, *, wait: bool = True, cancel: bool = False, at_once: bool = False) -> None:
         """Take no more tasks, and end the workers when they have finished.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import contextmanager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
 _PR_SET_PDEATHSIG = 1
@@ -42,6 +44,17 @@ def pass_interrupts() -> None:
     With a handler, not SIG_IGN: what a task executes would inherit that.
     """
     signal.signal(signal.SIGINT, _nothing)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
+@contextmanager
+def interrupts_blocked() -> Iterator[None]:
+    """Start a process that Ctrl-C doesn't reach until it calls ``pass_interrupts``."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _nothing(number: int, frame: object) -> None:

@@ -45,6 +45,7 @@ class StartedSource(Source):
     def open(self, pool: Pool) -> None:
         """Start the first workers, in the thread that asks for it."""
         self._pool = pool
+        _start_tracker(self._context)
         for _ in range(1 + self._standby):
             for slot in pool.slots:
                 pool.start(slot)
@@ -54,7 +55,8 @@ class StartedSource(Source):
         near, far = wire.pair()
         orders = Orders(self, slot.number, far)
         process = self._context.Process(target=serve, args=(orders,))
-        self._caller.run(process.start)
+        with processes.interrupts_blocked():
+            self._caller.run(process.start)
         worker = Worker(slot, near, pid=process.pid, single=self.single, process=process)
         if self.single:
             far.close()
@@ -172,6 +174,18 @@ def serve(orders: Orders) -> None:
     else:
         server.serve()
     return None
+
+
+def _start_tracker(context: Any) -> None:
+    """Start the resource tracker that starting a worker would: that lets interrupts through."""
+    method = context.get_start_method()
+    if method == "loky":
+        home = f"{type(context).__module__.rpartition('.')[0]}.resource_tracker"
+    elif method == "fork":
+        return
+    else:
+        home = "multiprocessing.resource_tracker"
+    __import__(home, fromlist=["_"]).ensure_running()
 
 
 def _lasts() -> bool:

@@ -274,6 +274,7 @@ def _execute(
         code = _CODE.format(path=[each or os.getcwd() for each in sys.path], fds=fds)
         flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
         command = [sys.executable, *flags, "-c", code]
-        return subprocess.Popen(command, pass_fds=fds, stdin=subprocess.DEVNULL)
+        with processes.interrupts_blocked():
+            return subprocess.Popen(command, pass_fds=fds, stdin=subprocess.DEVNULL)
     finally:
         os.close(told)
