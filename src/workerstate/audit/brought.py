@@ -6,7 +6,7 @@ not found.
 
 from __future__ import annotations
 
-from workerstate.audit.known import ABSENT
+from workerstate.audit.known import ABSENT, MethodType
 from workerstate.audit.lookups import attributes, contents, home_of
 from workerstate.audit.shapes import resolve
 from workerstate.fingerprint.classes import (
@@ -36,10 +36,15 @@ def arguments(unit: Any, reach: Reach) -> dict[str, Any]:
         if value is not ABSENT and _known_by_identity(value):
             by_id[id(value)] = root
     copied = []
-    for value in _flat([*args, *named.values(), getattr(function, "__self__", None)], 3):
+    for value in _flat([*args, *named.values(), owner_of(function)], 3):
         if id(value) in by_id:
             copied.append(by_id[id(value)])
     return {"copied": sorted(set(copied)), "unsendable": unsendable(function, args, named)}
+
+
+def owner_of(function: Any) -> Any:
+    """Give the object that a method is bound to, else None."""
+    return function.__self__ if type(function) is MethodType else None
 
 
 def _known_by_identity(value: Any) -> bool:
@@ -94,7 +99,7 @@ def _refused(way: str, value: Any, depth: int, rows: list[list[str]]) -> None:
         return
     if not depth:
         return
-    if hasattr(value, "__func__") and hasattr(value, "__self__"):
+    if kind is MethodType:
         _refused(f"{way}.__self__", value.__self__, depth - 1, rows)
     elif kind is imported("functools", "partial"):
         _refused(f"{way}.func", value.func, depth - 1, rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workerstate.audit.known import ABSENT, Known, MethodType
+from workerstate.audit.known import ABSENT, Known, MethodType, is_a
 from workerstate.audit.lookups import attribute_of, class_of, contents
 from workerstate.fingerprint.classes import (
     FunctionType,
@@ -35,7 +35,9 @@ _CHANGERS = frozenset(
     )
 )
 _ASKING = {"isinstance", "issubclass", "type", "id", "callable", "bool", "hasattr"}
-_FREE = {"super", "locals", "object", "staticmethod", "classmethod", "property"}
+_SAYING = {"print", "repr", "format", "ascii"}
+# Methods of libraries that make a text of their object.
+_TEXTS = ("to_string", "to_html", "to_markdown", "to_latex", "array_str", "array_repr", "array2s")
 _UNSEEN = {"exec", "eval", "compile", "__import__"}
 
 
@@ -43,9 +45,9 @@ def follow(
     reach: Reach, called: Known | None, args: Args, named: Named | None, at: Place
 ) -> Known | None:
     """Follow a call; give what it returns, where that is known."""
-    if called is None:
+    if called is None or called.library:
         _hand_over(reach, args, named, at, loosely=True)
-        return None
+        return called
     value = called.value
     kind = type(value)
     if kind is _Code:
@@ -109,8 +111,14 @@ def _library(
     """A function of a library: it may do anything with what it gets."""
     reach.calls.setdefault(name, at)
     reach.used.setdefault(name.partition(".")[0], at)
-    if name in ("os.getenv", "os.environb.get") and args:
+    if name == "os.getenv" and args:
         reach.variable(args[0], at)
+    if known.owner is not None and known.owner.value is reach.environ:
+        if args and name.rpartition(".")[2] in ("get", "__getitem__", "__contains__", "pop"):
+            reach.variable(args[0], at)
+        elif args and name.rpartition(".")[2] == "setdefault":
+            reach.set_variables.add(str(args[0].value if args[0] is not None else None))
+        return None
     wrapped = attributes_of(known.value).get("__wrapped__")
     if type(wrapped) is FunctionType and reach.can_follow(wrapped):
         # The wrapper of a library (functools, click ...) around a function of the program.
@@ -121,10 +129,14 @@ def _library(
             reach.float(cell.cell_contents, whole=True)
         except ValueError:
             continue
+    for value in args if name.startswith(("logging.", "warnings.")) else ():
+        reach.formatted(value, at)
+    if known.owner is not None and name.rpartition(".")[2].startswith(_TEXTS):
+        reach.formatted(known.owner, at)
     _hand_over(reach, args, named, at)
     if known.owner is not None:
         _touch(reach, known.owner, at)
-    return None
+    return Known(ABSENT, cls=object, library=name.partition(".")[0])
 
 
 def _hand_over(
@@ -159,6 +171,11 @@ def _make(reach: Reach, known: Known, args: Args, named: Named | None, at: Place
         for value in args:
             reach.test(value, at)
         return None
+    if cls is str:
+        reach.calls.setdefault("str", at)
+    if cls is str:
+        for value in args[:1]:
+            reach.formatted(value, at)
     if known.path is not None:
         reach._keep(known.path[0], known.path[1], at)
     if issubclass(cls, BaseException):
@@ -186,7 +203,7 @@ def _make(reach: Reach, known: Known, args: Args, named: Named | None, at: Place
 def _super(reach: Reach, args: Args) -> Known | None:
     if len(args) == 2 and args[0] is not None and args[1] is not None:
         cls, owner = args[0].value, args[1]
-        if isinstance(cls, type):
+        if is_a(cls, type):
             return Known(owner.value, owner.path, cls=owner.cls, after=cls)
     return None
 
@@ -203,10 +220,17 @@ def _builtin(
     module = str(function.__module__)
     if module != "builtins":
         return _library(reach, known, f"{module}.{name}", args, named, at)
+    if name in ("repr", "print", "format", "ascii"):
+        reach.calls.setdefault(name, at)
     if name in _UNSEEN:
         reach.note(f"{at}: what {name}() runs was not followed")
     if name in ("getattr", "setattr", "delattr", "hasattr") and args:
         return _by_name(reach, name, args, at)
+    if name in _SAYING or (name == "hash" and at.scope != "__hash__"):
+        for value in args:
+            reach.formatted(value, at)
+        if name == "hash":
+            reach.hashes = reach.hashes or at
     if name in ("globals", "vars", "locals") and not args:
         reach.note(f"{at}: names looked up by {name}() were not followed")
         return None
@@ -223,7 +247,7 @@ def _builtin(
 
 def _by_name(reach: Reach, name: str, args: Args, at: Place) -> Known | None:
     owner, key = args[0], args[1] if len(args) > 1 else None
-    text = key.value if key is not None and isinstance(key.value, str) else None
+    text = key.value if key is not None and is_a(key.value, str) else None
     if name in ("setattr", "delattr"):
         if text is not None:
             reach.store_attribute(owner, text, None, at)

@@ -10,6 +10,7 @@ import traceback
 
 from workerstate import fingerprint
 from workerstate.audit import shapes
+from workerstate.facets import get
 from workerstate.snapshot import take_snapshot, texts
 
 TYPE_CHECKING = False
@@ -31,11 +32,12 @@ def answer(request_path: str, answer_path: str, target: str) -> None:
     snapshot = texts(take_snapshot())
     found = _values(request)
     # What the task itself imports is there only once it runs.
-    for module in request["reads"]["imports"]:
-        _bring(module, {})
-    for key, shape in _values(request).items():
-        if key not in found:
-            found[key] = shape
+    lazily: dict[str, str] = {}
+    for module in (*request["reads"]["imports"], *_libraries(request)):
+        _bring(module, lazily)
+    failed.update({name: why for name, why in lazily.items() if name in request["had"]})
+    snapshot = {**texts(take_snapshot()), **snapshot}
+    found = {**_values(request), **found}
     result = {
         "values": found,
         "facets": snapshot,
@@ -57,12 +59,19 @@ def _bring(module: str, failed: dict[str, str]) -> None:
         failed[module] = last[:200]
 
 
+def _libraries(request: dict[str, Any]) -> list[str]:
+    """Give the modules of libraries that the task uses: wherever it does, they are there."""
+    used = [request["homes"].get(root) for root in request["reads"]["library"]]
+    facets = [get(name).module for name in request["facets"] if name in request["reads"]["used"]]
+    return [name for name in dict.fromkeys((*used, *facets)) if name]
+
+
 def _values(request: dict[str, Any]) -> dict[str, Any]:
     """Give the shapes of the names whose modules are there."""
     found = {}
     for key in request["values"]:
         root, *chain = key.split("\t")
-        if shapes.module_of(root) is not None:
+        if shapes.module_of(root) == request["homes"].get(root):
             try:
                 found[key] = shapes.shape_at(root, tuple(chain))
             except Exception as error:

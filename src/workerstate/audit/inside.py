@@ -10,7 +10,7 @@ import os
 import sys
 import time
 
-from workerstate.audit import brought, exceptions, shapes, sharing
+from workerstate.audit import brought, exceptions, late, shapes, sharing
 from workerstate.audit.known import MethodType
 from workerstate.audit.reach import Reach
 from workerstate.audit.units import (
@@ -59,6 +59,8 @@ class Inside:
         self._number = 0
         self._pid = os.getpid()
         self._launched: sharing.Before | None = None
+        self._forks = late.Forks()
+        self._owner: Any = None
         self._at_start: dict[str, dict[str, str]] | None = None
         self._full = False
         sharing.watch_threads()
@@ -74,6 +76,8 @@ class Inside:
         target = getattr(process, "_target", None)
         home = getattr(target, "__module__", None)
         if home in launches.POOLS or getattr(process, "worker_comms", None) is not None:
+            if method == "fork":
+                self._forks.forking(getattr(process, "_args", ()))
             return
         if type(target).__module__ == "billiard.pool" or home == "multiprocessing.managers":
             return
@@ -92,6 +96,7 @@ class Inside:
             return
         self._forked()
         self._launched = self._launched or sharing.before_fork()
+        self._owner = owner
         self._look(
             units_of(called, args, named),
             initializer_of(owner),
@@ -160,7 +165,8 @@ class Inside:
         }
         if changed:
             task.digests.update({key: _digest(shape) for key, shape in changed.items()})
-            self._write({"task": task.label, "again": changed})
+            rows = self._forks.since(self._owner, task.reach)
+            self._write({"task": task.label, "again": changed, "late": rows})
 
     def _request(self, task: Task, unit: Unit, frame: Any, by: str, method: str) -> None:
         reach, first = task.reach, task.first
@@ -170,6 +176,7 @@ class Inside:
             {
                 "task": task.label,
                 "by": by,
+                "had": [name for name in reach.imports if name in sys.modules],
                 "method": method,
                 "sharing_at_import": sharing.made_at_import(reach),
                 "modules": _modules(unit),
@@ -177,10 +184,12 @@ class Inside:
                 "reads": said(reach),
                 "first": said(first),
                 "values": values,
+                "homes": {root: shapes.module_of(root) for root in (*reach.names, *reach.library)},
                 "facets": state.read(),
                 "at_start": self._at_start,
                 "origins": _origins(reach),
                 "sharing": sharing.found(reach, self._launched, seeded=seeds_itself(unit[0])),
+                "late": self._forks.since(self._owner, reach) if by == "pool" else [],
                 "arguments": brought.arguments(unit, reach),
                 "module_files": _files(),
                 "environ": dict(os.environ),
@@ -222,6 +231,8 @@ def said(reach: Reach) -> dict[str, Any]:
         "imports": list(reach.imports),
         "attributes": {name: str(at) for name, at in list(reach.attributes.items())[:3000]},
         "loose_stores": sorted(reach.loose_stores),
+        "formats": {name: str(at) for name, at in reach.formats.items()},
+        "hashes": str(reach.hashes) if reach.hashes else None,
         "recursive": str(reach.recursive) if reach.recursive else None,
         "followed": [[file, line, name] for (file, line), name in reach.followed.items()],
         "exceptions": exceptions.lost(reach),

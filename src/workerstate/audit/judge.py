@@ -66,9 +66,11 @@ def findings(requests: Sequence[dict[str, Any]], targets: Any) -> list[Inherited
     """Give all findings, each name once, by code and name."""
     files: dict[str, str] = {}
     later: dict[str, list[dict[str, Any]]] = {}
+    late: dict[str, list[dict[str, str]]] = {}
     for request in requests:
         if "again" in request:
             later.setdefault(request["task"], []).append(request["again"])
+            late.setdefault(request["task"], []).extend(request["late"])
         else:
             files.update(request["module_files"])
     places = Places(files)
@@ -76,6 +78,7 @@ def findings(requests: Sequence[dict[str, Any]], targets: Any) -> list[Inherited
     for request in requests:
         if "again" in request:
             continue
+        request["late"] += late.get(request["task"], [])
         for target in targets(request):
             for values in (request["values"], *later.get(request["task"], ())):
                 rows += _of_task(Case(request, target, values, places))
@@ -86,6 +89,7 @@ def _of_task(case: Case) -> Iterator[Inherited]:
     yield from _for_any(case)
     if case.target == "fork":
         yield from _shared_by_fork(case)
+        yield from _set_late(case)
     elif case.answers:
         yield from _unimportable(case)
         yield from _lacking(case)
@@ -132,6 +136,8 @@ def _lack(
     name = _home(case, root)
     steps = "".join(step for step in chain if step not in (TESTED, "*"))
     shown = f"{name}{steps}" if not steps.startswith(("(", "{")) else name
+    if (case.values.get(root) or {}).get("kind") == "function" and steps.startswith("."):
+        name = shown  # an attribute that the program hung on its function
     here = "is not there" if gap.worker is None else f"is {gap.worker}"
     read = _where_read(case, root, chain)
     carry = None if gap.kind == "lock" else _carry(case, name)
@@ -258,8 +264,8 @@ def _unguarded(case: Case) -> Iterator[Inherited]:
 
 
 def _unsendable(case: Case) -> Iterator[Inherited]:
-    if case.request["by"] != "fork":
-        return  # a pool pickles its tasks under fork too, and says so
+    if case.request["by"] == "pool":
+        return  # it pickles its tasks under fork too, and says so
     for way, what, kind in case.request["arguments"]["unsendable"]:
         name = what if kind == "function" else f"{case.request['task'].replace(':', '.')}"
         yield case.finding(
@@ -269,6 +275,27 @@ def _unsendable(case: Case) -> Iterator[Inherited]:
             parent=what,
             worker=None,
             reason="define functions at the top of a module; make connections in the worker",
+        )
+
+
+def _set_late(case: Case) -> Iterator[Inherited]:
+    for row in case.request["late"]:
+        root = row["root"]
+        outside = case.places.outside(root, (), case.followed)
+        if _arrives(case, root) or (root in case.reads["stores"] and not outside):
+            continue
+        name = _home(case, root)
+        yield case.finding(
+            "missing" if row["new"] else "different",
+            name,
+            f"{name} was set after the pool's workers were forked: they have what was there "
+            f"before, and {case.request['task']} reads it",
+            parent=row["text"],
+            worker=None if row["new"] else "what was there when the pool was made",
+            read=_where_read(case, root, ()),
+            set_=case.places.where(name, (), case.followed),
+            carry=None if ":" in name else _carry(case, name),
+            reason="set it before the pool is made, or send it with the tasks",
         )
 
 
@@ -365,7 +392,7 @@ def _for_any(case: Case) -> Iterator[Inherited]:
             read=at,
             reason="give Exception.__init__ all arguments, or define __reduce__",
         )
-    if case.request["by"] != "fork":
+    if case.request["by"] == "pool" or case.target != "fork":
         for root in case.request["arguments"]["copied"]:
             yield case.finding(
                 "identity",

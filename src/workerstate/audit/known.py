@@ -14,7 +14,7 @@ class _Something:
     def method(self) -> None: ...
 
 
-MethodType = type(_Something().method)
+MethodType: Any = type(_Something().method)
 
 
 def is_a(value: object, kind: type | tuple[type, ...]) -> bool:
@@ -42,9 +42,10 @@ class Known:
         cls: the class of an object that the task will make.
         owner: what a method is bound to.
         after: in the search of ``super()``, the class after which it goes on.
+        library: whose code makes an object of which no more is known.
     """
 
-    __slots__ = ("after", "cls", "owner", "path", "value")
+    __slots__ = ("after", "cls", "library", "owner", "path", "value")
 
     def __init__(
         self,
@@ -54,12 +55,14 @@ class Known:
         cls: type | None = None,
         owner: Known | None = None,
         after: type | None = None,
+        library: str = "",
     ) -> None:
         self.value = value
         self.path = path
         self.cls = cls
         self.owner = owner
         self.after = after
+        self.library = library
 
     def at(self, step: str) -> Path | None:
         """Give the path one step on from here."""
@@ -68,7 +71,7 @@ class Known:
     def key(self) -> object:
         """Give what tells two of them apart."""
         owner = None if self.owner is None else self.owner.key()
-        return (id(self.value), self.path, id(self.cls), owner, id(self.after))
+        return (id(self.value), self.path, id(self.cls), owner, id(self.after), self.library)
 
 
 class Place:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from workerstate.audit.known import ABSENT, Known
+from workerstate.audit.known import ABSENT, Known, is_a
 from workerstate.fingerprint.classes import (
     FunctionType,
     Layout,
@@ -22,6 +22,7 @@ from workerstate.fingerprint.classes import (
     namespace_of,
     qualified,
 )
+from workerstate.fingerprint.walk import is_scalar
 from workerstate.program import live_globals
 
 TYPE_CHECKING = False
@@ -68,15 +69,8 @@ def _of_module(module: Any, name: str) -> Known | None:
 
 
 def at_home(value: Any, path: str) -> Known:
-    """Give a global by its name; a module, class or function by the name it has at its home."""
-    kind = type(value)
-    if issubclass(kind, ModuleType):
-        return Known(value)
-    if issubclass(kind, type) or kind is FunctionType:
-        home = home_of(value)
-        if home is not None:
-            return Known(value, (home, ()))
-    return Known(value, (path, ()))
+    """Give a global by the name that the code uses: what is there may be another one's function."""
+    return Known(value) if issubclass(type(value), ModuleType) else Known(value, (path, ()))
 
 
 def home_of(value: Any) -> str | None:
@@ -120,6 +114,8 @@ def _of_instance(
     if owner.value is not ABSENT:
         own = _held(owner.value, name)
         if own is not MISSING:
+            if owner.path is None and is_scalar(own):
+                return None  # another one in the next task
             return Known(own, owner.at(f".{name}"))
     if found is None:
         return None
@@ -184,7 +180,7 @@ def attributes(value: Any) -> dict[str, Any]:
 
 def item_of(owner: Known, key: Known | None) -> Known | None:
     """Give ``owner[key]`` for a constant key of a builtin container."""
-    if key is None or not isinstance(key.value, (str, int)):
+    if key is None or not is_a(key.value, (str, int)):
         return None
     kind = type(owner.value)
     if not issubclass(kind, (dict, list, tuple)):

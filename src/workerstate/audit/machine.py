@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         def item(self, owner: Known, key: Known | None, at: Place) -> Known | None: ...  # noqa: D102
         def call(self, called: Any, args: list[Any], named: Any, at: Place) -> Known | None: ...  # noqa: D102
         def read(self, value: Known, at: Place) -> None: ...  # noqa: D102
+        def formatted(self, value: Known | None, at: Place) -> None: ...  # noqa: D102
         def test(self, value: Known | None, at: Place) -> None: ...  # noqa: D102
         def same(self, one: Known | None, other: Known | None, at: Place) -> None: ...  # noqa: D102
         def store_name(self, space: dict[str, Any], name: str, value: Any, at: Place) -> None: ...  # noqa: D102
@@ -87,7 +88,7 @@ class Machine:
             waiting = self._waiting.pop(offset, None)
             if waiting is not None and (ended or len(waiting) > len(self.stack)):
                 self.stack = waiting
-            self.at = Place(self.code.co_filename, line, self.at.scope)
+            self.at = Place(self.code.co_filename, line, self.code.co_name)
             self._jump(name, argument, meaning, offset)
             handler = self._handlers.get(name)
             if handler is not None:

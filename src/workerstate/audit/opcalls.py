@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dis
+from types import CodeType
 
 from workerstate.audit.known import Known
 from workerstate.audit.machine import NULL, Closure, Machine
@@ -87,16 +88,20 @@ def import_from(machine: Machine, argument: int | None, meaning: Any) -> None:
 def make_function(machine: Machine, argument: int | None, meaning: Any) -> None:
     """Follow the making of an inner function."""
     code = machine.pop()
-    if not isinstance(getattr(code, "value", None), type(machine.code)):
+    if not _is_code(code):
         code = machine.pop()  # before 3.11 its name came last
     flags = (argument or 0) if _FLAGS_IN_MAKE else 0
     machine.take(bin(flags & 15).count("1"))
     machine.push(_inner(machine, code))
 
 
+def _is_code(known: Known | None) -> bool:
+    return known is not None and type(known.value) is CodeType
+
+
 def _inner(machine: Machine, code: Known | None) -> Known | None:
     """Give a function that the code makes: it is walked through where it is called."""
-    if code is None or not isinstance(code.value, type(machine.code)):
+    if code is None or not _is_code(code):
         return None
     inner = Known(code.value, owner=None)
     inner.cls = Closure(machine.space, machine.known)  # type: ignore[assignment]

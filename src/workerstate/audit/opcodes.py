@@ -5,7 +5,7 @@ from __future__ import annotations
 import dis
 
 from workerstate.audit import opcalls
-from workerstate.audit.known import Known
+from workerstate.audit.known import Known, is_a
 from workerstate.audit.machine import NULL, Machine
 
 TYPE_CHECKING = False
@@ -79,7 +79,7 @@ def _load_method(machine: Machine, argument: int | None, meaning: Any) -> None:
 def _load_super(machine: Machine, argument: int | None, meaning: Any) -> None:
     _, cls, owner = machine.take(3)
     above = None
-    if owner is not None and cls is not None and isinstance(cls.value, type):
+    if owner is not None and cls is not None and is_a(cls.value, type):
         above = Known(owner.value, owner.path, cls=owner.cls, after=cls.value)
     machine.push(machine.walker.attribute(above, meaning, machine.at))
     if argument is not None and argument & 1:
@@ -99,9 +99,32 @@ def _item(machine: Machine, owner: Known | None, key: Known | None) -> Known | N
 def _operate(machine: Machine, argument: int | None, meaning: Any) -> None:
     if _SUBSCRIPT is not None and argument == _SUBSCRIPT:
         _load_item(machine)
-    else:
-        machine.consume(*machine.take(2))
-        machine.push(None)
+        return
+    values = machine.take(2)
+    machine.consume(*values)
+    # What is computed from a library's object is the library's too.
+    machine.push(next((each for each in values if each is not None and each.library), None))
+    first = values[0]
+    if first is not None and type(first.value) is str:
+        machine.walker.formatted(values[1], machine.at)
+
+
+def _arithmetic(machine: Machine, argument: int | None, meaning: Any) -> None:
+    _operate(machine, None, None)
+
+
+def _format(machine: Machine, argument: int | None, meaning: Any) -> None:
+    machine.walker.formatted(machine.pop(), machine.at)
+    machine.push(None)
+
+
+def _format_as(machine: Machine, argument: int | None, meaning: Any) -> None:
+    machine.take(1)
+    _format(machine, argument, meaning)
+
+
+def _format_value(machine: Machine, argument: int | None, meaning: Any) -> None:
+    (_format_as if (argument or 0) & 4 else _format)(machine, argument, meaning)
 
 
 def _compare_identity(machine: Machine, argument: int | None, meaning: Any) -> None:
@@ -217,6 +240,15 @@ HANDLERS: dict[str, Callable[[Machine, int | None, Any], None]] = {
     "LOAD_SPECIAL": _load_special,
     "BINARY_SUBSCR": _load_item,
     "BINARY_OP": _operate,
+    "BINARY_ADD": _arithmetic,
+    "BINARY_SUBTRACT": _arithmetic,
+    "BINARY_MULTIPLY": _arithmetic,
+    "BINARY_TRUE_DIVIDE": _arithmetic,
+    "BINARY_MODULO": _arithmetic,
+    "FORMAT_VALUE": _format_value,
+    "FORMAT_SIMPLE": _format,
+    "CONVERT_VALUE": _format,
+    "FORMAT_WITH_SPEC": _format_as,
     "IS_OP": _compare_identity,
     "UNPACK_SEQUENCE": _unpack,
     "UNPACK_EX": _unpack,

@@ -9,10 +9,11 @@ notes what it did not follow.
 from __future__ import annotations
 
 import builtins
+import os
 import time
 
 from workerstate.audit import calls
-from workerstate.audit.known import ABSENT, Known, MethodType, Place
+from workerstate.audit.known import ABSENT, Known, MethodType, Place, is_a
 from workerstate.audit.lookups import (
     at_home,
     attribute_of,
@@ -34,6 +35,7 @@ from workerstate.fingerprint.classes import (
     plain_module,
     qualified,
 )
+from workerstate.fingerprint.walk import is_scalar
 from workerstate.program import is_users_file, user_modules
 
 TYPE_CHECKING = False
@@ -76,6 +78,8 @@ class Reach:
         calls: functions of libraries that are called, by name.
         used: libraries of which something is used.
         loggers, variables: names of loggers and of environment variables that are read.
+        formats: libraries whose objects it makes into text.
+        hashes: where it asks for a hash, which for text is another one in each process.
         set_variables: environment variables that are set.
         identity: root -> where it is compared by ``is``.
         imports: modules that the code imports when it is called.
@@ -101,8 +105,11 @@ class Reach:
         self.attributes: dict[str, Place] = {}
         self.loose_stores: set[str] = set()
         self.recursive: Place | None = None
+        self.formats: dict[str, Place] = {}
+        self.hashes: Place | None = None
         self.kept_arguments: int | None = None
         self.modules = user_modules()
+        self.environ = os.environ
         self._floating: dict[int, tuple[Known, bool]] = {}
         self._done: dict[object, Known | None] = {}
         self._times: dict[int, int] = {}
@@ -122,9 +129,8 @@ class Reach:
         function = getattr(known.owner, "value", None)
         if function is not None:
             self.float(function)
-        result = self.call(
-            known, [Known(a) for a in args], {k: Known(v) for k, v in named.items()}, start
-        )
+        given = [_argument(value) for value in args]
+        result = self.call(known, given, {k: _argument(v) for k, v in named.items()}, start)
         if result is not None:
             self.read(result, start)
         self.finish()
@@ -188,7 +194,7 @@ class Reach:
                 self.float(held, whole=whole, depth=depth - 1)
 
     def _float(self, known: Known, whole: bool) -> None:
-        key = id(class_of(known)) if not isinstance(known.value, type) else id(known.value)
+        key = id(class_of(known)) if not is_a(known.value, type) else id(known.value)
         before = self._floating.get(key)
         if before is None or (whole and not before[1]):
             self._floating[key] = (known, whole)
@@ -237,6 +243,9 @@ class Reach:
         if owner is None:
             self.attributes.setdefault(name, at)
             return None
+        if owner.library:
+            self.attributes.setdefault(name, at)
+            return Known(ABSENT, cls=object, library=owner.library)
         found = attribute_of(owner, name, self._property)
         if found is None:
             if owner.value is ABSENT:
@@ -259,7 +268,9 @@ class Reach:
 
     def item(self, owner: Known, key: Known | None, at: Place) -> Known | None:
         """Give ``owner[key]``."""
-        if owner.value is _environ():
+        if owner.library:
+            return owner
+        if owner.value is self.environ:
             self.variable(key, at)
             return None
         found = item_of(owner, key)
@@ -273,7 +284,7 @@ class Reach:
 
     def variable(self, key: Known | None, at: Place) -> None:
         """Note that an environment variable is read."""
-        if key is not None and isinstance(key.value, str):
+        if key is not None and is_a(key.value, str):
             self.variables.setdefault(key.value, at)
 
     def read(self, value: Known, at: Place, *, step: str | None = None) -> None:
@@ -292,6 +303,14 @@ class Reach:
                 self.float(held)
         if held is not ABSENT and type(held) is imported("logging", "Logger"):
             self.loggers.add(str(held.__dict__.get("name")))
+
+    def formatted(self, value: Known | None, at: Place) -> None:
+        """Note that a value is made into text."""
+        if value is None:
+            return
+        library = value.library or qualified(class_of(value))[0].partition(".")[0]
+        self.formats.setdefault(library, at)
+        self.read(value, at)
 
     def test(self, value: Known | None, at: Place) -> None:
         """Note that the code asks only whether a value is there."""
@@ -332,7 +351,7 @@ class Reach:
 
     def store_item(self, owner: Known, key: Known | None, at: Place) -> None:
         """Note that an item is set."""
-        if owner.value is _environ():
+        if owner.value is self.environ:
             if key is not None:
                 self.set_variables.add(str(key.value))
         elif owner.path is not None:
@@ -340,7 +359,7 @@ class Reach:
 
     def imported(self, space: dict[str, Any], name: str, names: Any, level: Any) -> Known | None:
         """Note an import inside a function; give the module if the parent has it."""
-        depth = level.value if level is not None and isinstance(level.value, int) else 0
+        depth = level.value if level is not None and is_a(level.value, int) else 0
         if depth:
             package = str(space.get("__package__") or space.get("__name__") or "")
             parts = package.split(".")
@@ -366,8 +385,8 @@ class Reach:
     def raised(self, value: Known | None, at: Place) -> None:
         """Note what is raised: a class, or an instance that is made of it."""
         if value is not None:
-            cls = value.value if isinstance(value.value, type) else class_of(value)
-            if isinstance(cls, type):
+            cls = value.value if is_a(value.value, type) else class_of(value)
+            if is_a(cls, type):
                 self.raised_class(cls, at)
 
     def _keep(self, root: str, chain: tuple[str, ...], at: Place) -> None:
@@ -443,6 +462,11 @@ class Reach:
         return is_users_file(file) or (file.startswith("<") and self.is_users(module))
 
 
+def _argument(value: Any) -> Known | None:
+    """Give what a task gets; of a plain value only that the next task may get another one."""
+    return None if is_scalar(value) else Known(value)
+
+
 def known_function(value: Any) -> Known:
     """Give a function, method or class with the name under which a worker finds it."""
     kind = type(value)
@@ -463,9 +487,3 @@ def _is_standard(name: str, value: Any) -> bool:
     if type(value) is type(len) or issubclass(type(value), type):
         return value.__module__ in own
     return name in _STANDARD and qualified(type(value))[0] in own
-
-
-def _environ() -> Any:
-    import os
-
-    return os.environ

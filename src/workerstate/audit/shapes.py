@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from workerstate.audit.known import ABSENT, Known
@@ -150,9 +151,10 @@ def shape(value: Any, name: str = "") -> Shape:
         # A method written in C is what it is, whatever the state of its object (random.random).
         text = f"{name_of(type(value.__self__))}.{value.__name__}"
         return {**made, "digest": text, "text": f"method {text}", "title": text, "home": ""}
-    print_ = fingerprint(value)
-    made.update(digest=print_.digest, text=_text(value, name), title=print_.title)
-    made["partial"] = print_.partial
+    # Of a function its code: what it is bound to is compared by itself, where it is read.
+    mark = fingerprint(value.__code__ if kind is FunctionType else value)
+    made.update(digest=mark.digest, text=_text(value, name), title=fingerprint(value).title)
+    made["partial"] = mark.partial
     made["empty"] = _is_empty(value)
     if what == "function":
         made["home"] = _home(value)
@@ -184,6 +186,8 @@ def kind_of(value: Any) -> str:
         return "random"
     if kind is object:
         return "sentinel"
+    if kind is int and value == os.getpid():
+        return "live"
     return "data"
 
 
