@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import namedtuple
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +61,9 @@ class Holder:
 
     def run(self) -> None:
         """Take the holder along."""
+
+    def take(self, what: Any) -> None:
+        """Take something more."""
 
 
 @dataclass(frozen=True)
@@ -397,6 +401,29 @@ def test_what_would_differ_elsewhere() -> None:
     assert "would go by reference" in back
     assert "TABLE" in back
     assert ship("loky", lambda: 1).elsewhere == ()
+
+
+def test_functions_of_libraries_by_value_are_no_note() -> None:
+    """What a named tuple or an enum is made of is no function of the program's."""
+    made = by_value("Point", Point=namedtuple("Point", "x y"))
+    seen = ship("loky", made)
+    assert seen.arrives
+    assert seen.notes == ()
+
+
+def takes_two(first: Any, second: Any) -> None:
+    """Have two parameters."""
+
+
+def test_arguments_have_the_names_of_parameters() -> None:
+    """Those that a partial or a method has already are not counted."""
+    for named, name in (
+        (takes_two, "first"),
+        (functools.partial(takes_two, 1), "second"),
+        (Holder().take, "what"),
+    ):
+        paths = [part.path for part in ship("multiprocessing", named, [3]).parts]
+        assert f"argument {name!r}" in paths
 
 
 def test_tasks_that_are_no_functions_have_names() -> None:
