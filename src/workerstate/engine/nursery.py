@@ -67,6 +67,8 @@ class Nursery:
                 processes.end_with_parent(self.pid)
                 near.close()
                 self._serve_one(far)
+            except BaseException:
+                processes.show_error()
             finally:
                 os._exit(1)
         self._alive.add(child)

@@ -69,6 +69,16 @@ def _prctl(option: int, value: int) -> None:
     _libc[0].prctl(option, value, 0, 0, 0)
 
 
+def show_error() -> None:
+    """Print the traceback of what is being handled: a fault of ours that must not be silent."""
+    import traceback
+
+    try:
+        traceback.print_exc()
+    except Exception:  # nobody reads stderr
+        pass
+
+
 def kill(pid: int) -> None:
     """Kill a process; it may have ended."""
     try:

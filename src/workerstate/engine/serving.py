@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from workerstate.engine.payload import Encoded
     from workerstate.workerside import Birth
 
+watcher: Any = None  # set where the program is observed (workerstate run)
 FLUSH = 0.002  # seconds after which results are sent though more are to come
 
 
@@ -57,6 +58,8 @@ class Server:
 
     def serve_one(self) -> bool:
         """Run one packet of tasks; False where no more come."""
+        if watcher is not None:
+            watcher.asks()
         try:
             size, fd = wire.receive(self.end, self.buffer)
             if not size:
@@ -118,11 +121,19 @@ class Server:
             task = decode(data, self.arena, fd, self._freed.append)
         except BaseException as error:
             return self._row(number, wire.ERROR, _unread(error))
+        chunk = len(task) == 5
+        if watcher is not None:
+            called = (run_items, (self.fleet, task)) if chunk else task[:2]
+            watcher.begins(number, *called)
         try:
-            value = run_items(self.fleet, task) if len(task) == 5 else run(self.fleet, *task)
+            value = run_items(self.fleet, task) if chunk else run(self.fleet, *task)
         except BaseException as error:
-            return self._row(number, wire.ERROR, said(error))
-        return self._result_row(number, value, chunk=len(task) == 5)
+            row = self._row(number, wire.ERROR, said(error))
+        else:
+            row = self._result_row(number, value, chunk=chunk)
+        if watcher is not None:
+            watcher.ended(ok=row[0][1] == wire.VALUE)
+        return row
 
     def _result_row(self, number: int, value: Any, *, chunk: bool) -> tuple[Any, int]:
         try:

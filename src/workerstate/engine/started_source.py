@@ -102,6 +102,7 @@ class StartedSource(Source):
         for pidfd, worker in self._workers.items():
             worker.process.join()
             os.close(pidfd)
+        self.disown()  # the end of one that was started while the pool closed is still open
         self._workers.clear()
 
     def _kill_all(self) -> None:

@@ -21,7 +21,7 @@ import select
 import socket
 import sys
 
-from workerstate.engine import heap, processes, wire
+from workerstate.engine import heap, processes, serving, wire
 from workerstate.engine.arena import Arena
 from workerstate.engine.board import Board
 from workerstate.engine.ending import disown, end, flush_all
@@ -101,6 +101,8 @@ class Template:
             try:
                 processes.end_with_parent(self.pid)
                 self._become(kind, slot, how, fd)
+            except BaseException:
+                processes.show_error()
             finally:
                 os._exit(1)
         os.close(fd)
@@ -173,6 +175,8 @@ def enter(template: Template, slot: int, link: socket.socket, *, report: bool) -
 
     here = enter_here(template.here, slot, report=report)
     if here.failure is None:
+        if serving.watcher is not None:
+            serving.watcher.forked(slot, single=not report)
         return True
     wire.tell_failure(link, here.failure)
     return False

@@ -251,6 +251,9 @@ class TemplateSource(Source):
         self._pool.receiver.remove(self._orders.fileno())
         self._orders.close()
         os.close(self._pidfd)
+        for worker in self._workers.values():  # that came while the pool closed
+            worker.close()
+        self._workers.clear()
 
     def _kill_all(self) -> None:
         for pid in (*self._workers, *self._nurseries):

@@ -47,6 +47,7 @@ WATCHED = frozenset(
         "joblib.externals.loky.process_executor",
         "joblib.externals.loky.reusable_executor",
         "joblib.externals.loky.backend.popen_loky_posix",
+        "workerstate.engine.serving",
         "billiard.process",
         "billiard.popen_fork",
         "billiard.pool",

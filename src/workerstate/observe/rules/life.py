@@ -35,12 +35,16 @@ def _check_died(rule: Rule, seen: View) -> Iterator[Finding]:
         )
 
 
+# Loops of whose state at birth nothing is known; our own executor tells of a failed start itself.
+_TELL_NOTHING = ("opaque", "engine")
+
+
 def _check_initializer(rule: Rule, seen: View) -> Iterator[Finding]:
     failed: dict[tuple[str, int], list[Process]] = {}
     for process in seen.workers:
         status = status_of(process)
         boot = process.bootstrap or {}
-        if not boot.get("loop") or boot["loop"] == "opaque" or process.born or status is None:
+        if not boot.get("loop") or boot["loop"] in _TELL_NOTHING or process.born or status is None:
             continue
         if status >= 0:
             failed.setdefault((seen.origin(process).backend, process.ppid), []).append(process)

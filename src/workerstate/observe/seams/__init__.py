@@ -37,6 +37,7 @@ PARENT: dict[str, str] = {
     "billiard.pool": "pool",
     "mpire.async_result": "pool",
     "pebble.pool.base_pool": "pebble",
+    "workerstate.engine.serving": "engine",
 }
 
 

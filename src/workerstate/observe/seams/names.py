@@ -27,6 +27,7 @@ _CHUNKERS = {
     ("starmapstar", "multiprocessing"): lambda args: (args[0][0], len(args[0][1])),
     ("starmapstar", "billiard"): lambda args: (args[0][0], len(args[0][1])),
     ("process_chunk", "pebble"): lambda args: (args[0], len(args[1])),
+    ("run_items", "workerstate"): lambda args: (args[1][0], len(args[1][1])),
 }
 _MOST_KNOWN = 256
 

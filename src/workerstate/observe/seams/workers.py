@@ -25,6 +25,7 @@ LOOPS: dict[str, str] = {
     "billiard.pool": "billiard",
     "pebble.pool.process": "pebble",
     "mpire.worker": "mpire",
+    "workerstate.engine.started_source": "engine",
     # Workers of which only birth and death are seen.
     "distributed.process": "opaque",
     "torch.utils.data._utils.worker": "opaque",
@@ -38,6 +39,7 @@ _LIBRARIES = {
     "mpire": "mpire",
     "pebble": "pebble",
     "torch": "torch",
+    "workerstate": "workerstate",
 }
 
 
