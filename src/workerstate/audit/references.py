@@ -105,7 +105,7 @@ class References:
             else:
                 missing.append(target)
         request["with_main"] = with_main
-        if missing and with_main:
+        if missing and with_main and "did not end" not in said:
             # A worker that imports the main module does not get further than that.
             request["main_failed"] = said
             self._ask(request, body, missing, environ, with_main=False)

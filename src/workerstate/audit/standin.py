@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-PATIENCE = 60.0  # seconds that the imports of a worker may take
+PATIENCE = 30.0  # seconds that the imports of a worker may take
 
 
 def main(request_path: str, targets: list[str], with_main: bool) -> None:
@@ -58,6 +58,7 @@ def _start(target: str, request_path: str, answer_path: str) -> None:
     worker.start()
     worker.join(PATIENCE)
     if worker.exitcode is None:
+        sys.stderr.write(f"its imports did not end in {PATIENCE:.0f} s\n")
         worker.kill()
         worker.join()
 
