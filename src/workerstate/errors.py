@@ -6,7 +6,7 @@ pickling with its message.
 
 from __future__ import annotations
 
-from _pickle import PicklingError
+from _pickle import PicklingError as _PicklingError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class TaskTimeoutError(WorkerDiedError, TimeoutError):
     """
 
 
-class TaskPicklingError(WorkerstateError, PicklingError):
+class TaskPicklingError(WorkerstateError, _PicklingError):
     """A task can't be sent to a worker.
 
     Args: its function, and the reason in words; the cause is pickle's own error.
@@ -182,7 +182,7 @@ class TaskReadError(WorkerstateError, RuntimeError):
         return f"task {task} could not be read in worker {number} (pid {pid}): {reason}"
 
 
-class ResultError(WorkerstateError, PicklingError):
+class ResultError(WorkerstateError, _PicklingError):
     """What a task returned or raised can't be sent to the parent, or not be read there.
 
     Args: the task's function, the worker's number and process id, what it did (``returned a

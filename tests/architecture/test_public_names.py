@@ -18,7 +18,9 @@ from workerstate.observe.seams.workers import LOOPS
 ERRORS = [
     value
     for value in vars(errors).values()
-    if inspect.isclass(value) and issubclass(value, BaseException)
+    if inspect.isclass(value)
+    and issubclass(value, BaseException)
+    and value.__module__ == errors.__name__
 ]
 
 
