@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     )
     from workerstate.executor import Executor
     from workerstate.explaining.task import explain
+    from workerstate.purity import Purity
     from workerstate.resources import Resource
     from workerstate.snapshot import compare, take_snapshot
     from workerstate.spec import WorkerSpec
@@ -46,6 +47,7 @@ _HOME = {
     "Executor": "executor",
     "FacetError": "errors",
     "Finding": "values",
+    "Purity": "purity",
     "NoTaskError": "errors",
     "Resource": "resources",
     "ResultError": "errors",
@@ -81,6 +83,7 @@ __all__ = [
     "FacetError",
     "Finding",
     "NoTaskError",
+    "Purity",
     "Resource",
     "ResultError",
     "Snapshot",
