@@ -81,7 +81,7 @@ class WorkerStartError(WorkerstateError, RuntimeError):
 
     The worker's own exception is the cause, with its traceback as text below it.
 
-    Args: the worker's number, its process id, what it was about to do, its exception in words,
+    Args: the worker's number (-1: it was the template), its process id, what it was about to do, its exception in words,
     the traceback, and the exception pickled (None where it can't be).
     """
 
@@ -94,7 +94,8 @@ class WorkerStartError(WorkerstateError, RuntimeError):
         if len(self.args) != 6:
             return super().__str__()
         number, pid, step, reason, _, _ = self.args
-        return f"worker {number} (pid {pid}) could not start: {step}: {reason}. No task runs in it."
+        who = "the template" if number == -1 else f"worker {number}"
+        return f"{who} (pid {pid}) could not start: {step}: {reason}. No task runs in it."
 
     # Executors set the cause of what a task raised to the traceback in the worker, which here is
     # less than the cause that this error brings.
