@@ -82,7 +82,8 @@ def _globals(module: str, namespace: dict[str, Any]) -> Iterator[tuple[str, Any]
         if issubclass(type(value), type):
             if qualified(value)[0] == module:
                 for each, held in list(namespace_of(value).items()):
-                    yield f"{module}.{name}.{each}", held
+                    function = type(held) in (staticmethod, classmethod)
+                    yield f"{module}.{name}.{each}", held.__func__ if function else held
         else:
             yield f"{module}.{name}", value
 
