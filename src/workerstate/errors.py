@@ -81,8 +81,8 @@ class WorkerStartError(WorkerstateError, RuntimeError):
 
     The worker's own exception is the cause, with its traceback as text below it.
 
-    Args: the worker's number (-1: it was the template), its process id, what it was about to do, its exception in words,
-    the traceback, and the exception pickled (None where it can't be).
+    Args: the worker's number (-1: it was the template), its process id, what it was about to do,
+    its exception in words, the traceback, and the exception pickled (None where it can't be).
     """
 
     def __init__(self, *args: object) -> None:
@@ -214,7 +214,7 @@ class DriftError(WorkerstateError, RuntimeError):
         return "; ".join(map(str, self.args))
 
 
-class DriftWarning(WorkerstateError, UserWarning):
+class DriftWarning(WorkerstateError, UserWarning):  # noqa: N818  # it is one
     """A task changed the state of its worker.
 
     Args: the change, a ``Drift``.
