@@ -78,7 +78,7 @@ def encode(value: object, arena: Arena, lend: Callable[[int], tuple[int, int]]) 
     places, total = _places(parts)
     window, start = lend(total) if total <= WINDOW else (-1, 0)
     if window < 0:
-        return Encoded(OWN + dumps((data, places, total), 5), fd=_own_file(parts, places))
+        return Encoded(OWN + dumps((data, places, total), 5), fd=_own_file(parts, places, total))
     base = window * WINDOW + start
     for part, (at, _) in zip(parts, places, strict=True):
         arena.write(base + at, part)
@@ -208,12 +208,12 @@ def _copied(arena: Arena, offset: int, size: int) -> memoryview:
     return fresh
 
 
-def _own_file(parts: list[memoryview], places: list[tuple[int, int]]) -> int:
+def _own_file(parts: list[memoryview], places: list[tuple[int, int]], total: int) -> int:
     fd = os.memfd_create("workerstate-object", os.MFD_CLOEXEC)
     try:
         for part, (at, _) in zip(parts, places, strict=True):
             write_all(fd, memoryview(part).cast("B"), at)
-        os.ftruncate(fd, max(places[-1][0] + places[-1][1], 1))
+        os.ftruncate(fd, max(total, 1))  # all of what is mapped must be there
     except BaseException:
         os.close(fd)
         raise

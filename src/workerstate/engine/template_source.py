@@ -78,14 +78,15 @@ class TemplateSource(Source):
         """Order a worker, which can be sent tasks at once, or a nursery, which delivers them."""
         near, far = wire.pair()
         how = {"generation": slot.generation, "standby": self._standby}
-        kind = "nursery" if self.single else "worker"
-        self._tell((kind, slot.number, how), [far.fileno()])
         if self.single:
+            self._tell(("nursery", slot.number, how), [far.fileno()])
             far.close()
             self._replace_nursery(slot, near)
             return None
         worker = Worker(slot, near, inbox=far)
+        # First: the receiver's thread may hear of the fork before this one goes on.
         self._new[slot.number, slot.generation] = worker
+        self._tell(("worker", slot.number, how), [far.fileno()])
         return worker
 
     def _replace_nursery(self, slot: Slot, link: socket.socket) -> None:
