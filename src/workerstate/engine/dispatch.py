@@ -241,6 +241,8 @@ class Dispatcher:
             self.windows.note(packet.grant, top)
             self.windows.give_back(packet.grant)
         if packet.tasks:  # it was told to leave these
+            for task in packet.tasks.values():
+                worker.windows.discard(task.data.window)
             self.put_back(packet.tasks.values())
         if rows:
             each = answer.seconds / rows

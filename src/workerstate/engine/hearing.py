@@ -112,6 +112,8 @@ class Hearing:
             begun = worker.slot.cell.begun()[0]
             left = pool.tasks.unwind(worker)
             done = [(task, *kept[task.number][1:]) for task in left if task.number in kept]
+            for task, *_ in done:
+                pool.tasks.release(task)
             rest = [task for task in left if task.number not in kept]
             blamed = [task for task in rest if task.number == begun]
             failed = [task for task in blamed if not pool.run_again(task)]

@@ -44,7 +44,10 @@ def recall(dispatcher: Dispatcher) -> None:
 
 
 def _unread(dispatcher: Dispatcher, worker: Worker) -> list[Task]:
-    """Read the packet that the worker has not: it is then as if it had not been sent."""
+    """Read a packet that the worker has not: it is then as if it had not been sent.
+
+    That is the first one, if the worker has read none yet.
+    """
     if len(worker.packets) < 2 or worker.inbox is None:
         return []
     try:
@@ -56,7 +59,9 @@ def _unread(dispatcher: Dispatcher, worker: Worker) -> list[Task]:
         return []
     if fd >= 0:
         os.close(fd)
-    packet = worker.packets.pop()
+    number = wire.unpack_tasks(buffer[:size])[1][0][0]
+    packet = next(each for each in worker.packets if number in each.tasks)
+    worker.packets.remove(packet)
     if packet.grant >= 0:
         dispatcher.windows.give_back(packet.grant)
     return _taken(worker, packet, list(packet.tasks))
