@@ -49,6 +49,7 @@ MOST_DEPTH = 60
 MOST_BINDINGS = 6  # of one function: beyond, its arguments are taken as unknown
 ANY = "*"  # a step: whatever attributes the code names
 TESTED = "?"  # a step: only whether it is there
+FILLED = "!"  # a step: only that items can be put there
 
 # Methods that run without being named.
 IMPLIED = frozenset(
@@ -299,7 +300,7 @@ class Reach:
         if value.path is not None:
             root, chain = value.path
             self._keep(root, chain if step is None else (*chain, step), at)
-            if step != TESTED:
+            if step not in (TESTED, FILLED):
                 self.float(held)
         if held is not ABSENT and type(held) is imported("logging", "Logger"):
             self.loggers.add(str(held.__dict__.get("name")))
@@ -356,6 +357,7 @@ class Reach:
                 self.set_variables.add(str(key.value))
         elif owner.path is not None:
             self.stores.setdefault(owner.path[0], at)
+            self.read(owner, at, step=FILLED)
 
     def imported(self, space: dict[str, Any], name: str, names: Any, level: Any) -> Known | None:
         """Note an import inside a function; give the module if the parent has it."""

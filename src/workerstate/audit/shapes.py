@@ -11,7 +11,7 @@ from workerstate.audit.lookups import (
     attributes,
     item_of,
 )
-from workerstate.audit.reach import ANY, TESTED
+from workerstate.audit.reach import ANY, FILLED, TESTED
 from workerstate.fingerprint import describe_value, fingerprint, looks_secret
 from workerstate.fingerprint.classes import (
     FunctionType,
@@ -63,7 +63,7 @@ def resolve(root: str, chain: tuple[str, ...]) -> Any:
     for step in chain:
         if found is None or found.value is ABSENT:
             return ABSENT
-        if step not in (TESTED, ANY):
+        if step not in (TESTED, FILLED, ANY):
             found = _step(found, step)
     return ABSENT if found is None else found.value
 
@@ -122,6 +122,9 @@ def shape_at(root: str, chain: tuple[str, ...]) -> Shape | None:
         return None
     if chain and chain[-1] == TESTED:
         return tested(value)
+    if chain and chain[-1] == FILLED and kind_of(value) != "sync":
+        said = "none" if value is None else "there"
+        return {"kind": "test", "type": said, "digest": said, "text": _text(value, ""), "parts": {}}
     name = root.rpartition(".")[2] if not chain else chain[-1].strip(".[]'\"")
     return shape(value, name)
 
