@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 MOST_TASKS = 40
 MOST_SECONDS = 8.0  # spent in the program's processes, each
+_ALWAYS = ("environ", "logging", "warnings", "limits", "locale", "flags")
 SHARE = 20  # one part in so many of the program's time may go into looking again
 
 
@@ -46,6 +47,7 @@ class Task:
         self.label = label
         self.call = -1
         self.digests: dict[str, Any] = {}
+        self.facets: dict[str, dict[str, str]] = {}
 
 
 class Inside:
@@ -163,15 +165,19 @@ class Inside:
         changed = {
             key: shape for key, shape in now.items() if _digest(shape) != task.digests.get(key)
         }
-        if changed:
+        facets = _touched(task.reach)
+        if changed or facets != task.facets:
             task.digests.update({key: _digest(shape) for key, shape in changed.items()})
+            task.facets = facets
             rows = self._forks.since(self._owner, task.reach)
-            self._write({"task": task.label, "again": changed, "late": rows})
+            again = {"task": task.label, "again": changed, "facets": facets, "late": rows}
+            self._write(again)
 
     def _request(self, task: Task, unit: Unit, frame: Any, by: str, method: str) -> None:
         reach, first = task.reach, task.first
         values = values_of(reach)
         task.digests = {key: _digest(shape) for key, shape in values.items()}
+        task.facets = _touched(reach)
         self._write(
             {
                 "task": task.label,
@@ -184,8 +190,8 @@ class Inside:
                 "reads": said(reach),
                 "first": said(first),
                 "values": values,
-                "homes": {root: shapes.module_of(root) for root in (*reach.names, *reach.library)},
-                "facets": state.read(),
+                "homes": {key: shapes.module_of(key) for key in _roots(values)},
+                "facets": task.facets,
                 "at_start": self._at_start,
                 "origins": _origins(reach),
                 "sharing": sharing.found(reach, self._launched, seeded=seeds_itself(unit[0])),
@@ -214,6 +220,16 @@ class Inside:
         finally:
             os.close(number)
         os.rename(path + ".new", path + ".request")
+
+
+def _roots(values: dict[str, Any]) -> set[str]:
+    return {key.partition("\t")[0] for key in values}
+
+
+def _touched(reach: Reach) -> dict[str, dict[str, str]]:
+    """Give the settings that the task's code may touch, as texts."""
+    wanted = {*_ALWAYS, *reach.used}
+    return {name: row for name, row in state.read().items() if name in wanted}
 
 
 def said(reach: Reach) -> dict[str, Any]:
@@ -254,6 +270,10 @@ def values_of(reach: Reach) -> dict[str, Shape | None]:
         for root, chains in table.items():
             for chain in chains:
                 found["\t".join((root, *chain))] = shapes.shape_at(root, chain)
+    for root in reach.names:
+        owner = root.rpartition(".")[0]
+        if owner != shapes.module_of(root):
+            found.setdefault(owner, shapes.shape_at(owner, ()))
     return found
 
 

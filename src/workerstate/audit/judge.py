@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from workerstate.audit import settings
+from workerstate.audit import settings, unseeded
 from workerstate.audit.compare import Gap, compare
 from workerstate.audit.finding import Inherited
 from workerstate.audit.places import Places, imported_from
@@ -20,11 +20,17 @@ class Case:
     """One task under one target: what is known of it."""
 
     def __init__(
-        self, request: dict[str, Any], target: str, values: dict[str, Any], places: Places
+        self,
+        request: dict[str, Any],
+        target: str,
+        values: dict[str, Any],
+        facets: dict[str, dict[str, str]],
+        places: Places,
     ) -> None:
         self.request = request
         self.target = target
         self.values = values
+        self.facets = facets
         self.answers = request.get("answers", {}).get(target, [])
         self.reads = request["reads"]
         self.first = request["first"]
@@ -65,11 +71,11 @@ class Case:
 def findings(requests: Sequence[dict[str, Any]], targets: Any) -> list[Inherited]:
     """Give all findings, each name once, by code and name."""
     files: dict[str, str] = {}
-    later: dict[str, list[dict[str, Any]]] = {}
+    later: dict[str, list[Any]] = {}
     late: dict[str, list[dict[str, str]]] = {}
     for request in requests:
         if "again" in request:
-            later.setdefault(request["task"], []).append(request["again"])
+            later.setdefault(request["task"], []).append(request)
             late.setdefault(request["task"], []).extend(request["late"])
         else:
             files.update(request["module_files"])
@@ -80,8 +86,9 @@ def findings(requests: Sequence[dict[str, Any]], targets: Any) -> list[Inherited
             continue
         request["late"] += late.get(request["task"], [])
         for target in targets(request):
-            for values in (request["values"], *later.get(request["task"], ())):
-                rows += _of_task(Case(request, target, values, places))
+            rows += _of_task(Case(request, target, request["values"], request["facets"], places))
+            for again in later.get(request["task"], ()):
+                rows += _of_task(Case(request, target, again["again"], again["facets"], places))
     return _merged(rows)
 
 
@@ -94,6 +101,7 @@ def _of_task(case: Case) -> Iterator[Inherited]:
         yield from _unimportable(case)
         yield from _lacking(case)
         yield from settings.findings(case)
+        yield from unseeded.findings(case)
         if case.target == "forkserver":
             yield from _shared_by_server(case)
     if case.target in ("spawn", "forkserver"):
@@ -114,7 +122,10 @@ def _lacking(case: Case) -> Iterator[Inherited]:
         gap = compare(parent, case.answer["values"][key], of_class=of_class)
         if gap is not None:
             by_root.setdefault(root, []).append((tuple(steps), gap))
+    gone = {root for root, gaps in by_root.items() if all(g.worker is None for _, g in gaps)}
     for root, gaps in by_root.items():
+        if root.rpartition(".")[0] in gone:
+            continue  # the class itself is not there
         chains = [chain for chain, _ in gaps]
         if not _is_of_library(case, root) and _manages_itself(case, root, chains, gaps):
             continue
@@ -134,7 +145,7 @@ def _lack(
     case: Case, root: str, chain: tuple[str, ...], gap: Gap, chains: list[tuple[str, ...]]
 ) -> Inherited:
     name = _home(case, root)
-    steps = "".join(step for step in chain if step not in (TESTED, "*"))
+    steps = "".join(step for step in chain if step not in (TESTED, "!", "*"))
     shown = f"{name}{steps}" if not steps.startswith(("(", "{")) else name
     if (case.values.get(root) or {}).get("kind") == "function" and steps.startswith("."):
         name = shown  # an attribute that the program hung on its function
@@ -176,10 +187,11 @@ def _carry(case: Case, name: str) -> str | None:
 
 
 def _arrives(case: Case, root: str) -> bool:
-    """Tell whether the initializer sets it, or it is sent along with the function."""
+    """Tell whether the initializer sets it, it is sent along, or it can't be known."""
     if any(store == root or root.startswith(store + ".") for store in case.first["stores"]):
         return True
-    return case.target == "loky" and root.startswith("__main__.")
+    unseen = case.target == "loky" or not case.request.get("with_main", True)
+    return unseen and root.startswith("__main__.")
 
 
 def _manages_itself(
@@ -188,9 +200,12 @@ def _manages_itself(
     """Tell whether the task's own code sets what it reads: a cache, or what is made when needed."""
     if root not in case.reads["stores"]:
         return False
-    outside = case.places.outside(root, (), case.followed)
-    if not outside:
-        return not case.places.outside(root, chains, case.followed)
+    # Of what is made when needed (a singleton), the attributes that others set are the parent's.
+    direct = case.places.outside(root, (), case.followed)
+    if len(case.places.outside(root, chains, case.followed)) > len(direct):
+        return False
+    if not direct:
+        return True
     tested = any(list(steps)[-1:] == [TESTED] for steps, _ in case.reads["names"].get(root, ()))
     empty = all(gap.worker in ("None", "{}", "[]", "False", "set()", None) for _, gap in gaps)
     return tested and empty
@@ -225,6 +240,11 @@ def _home(case: Case, root: str) -> str:
     return root
 
 
+def _failed(case: Case) -> dict[str, str]:
+    found: dict[str, str] = case.answer["failed"] if case.answers else {}
+    return found
+
+
 def _unimportable(case: Case) -> Iterator[Inherited]:
     for module, error in case.answer["failed"].items():
         yield case.finding(
@@ -252,7 +272,7 @@ def _unguarded(case: Case) -> Iterator[Inherited]:
             read=f"{stack['path']}:{stack['line']}",
             reason="put it below if __name__ == '__main__':",
         )
-    elif case.request.get("main_failed"):
+    elif case.request.get("main_failed") not in (None, *_failed(case).values()):
         yield case.finding(
             "unguarded",
             "__main__",

@@ -51,6 +51,7 @@ class Places:
 
     def __init__(self, files: Mapping[str, str]) -> None:
         self._stores: list[Store] = []
+        self._modules = set(files)
         for module, path in files.items():
             self._stores += stores(module, path)
 
@@ -60,8 +61,13 @@ class Places:
         for chain in chains:
             last = next((step[1:] for step in reversed(chain) if step.startswith(".")), None)
             if last:
-                found += [s for s in self._stores if s.target == f"?.{last}"]
+                found += [s for s in self._stores if self._may_set(s, last) and s not in found]
         return found
+
+    def _may_set(self, store: Store, attribute: str) -> bool:
+        """Tell whether it sets an attribute of that name on what may be any object."""
+        owner, _, name = store.target.rpartition(".")
+        return name == attribute and owner not in self._modules and owner.count(".") <= 1
 
     def outside(
         self, root: str, chains: Iterable[tuple[str, ...]], followed: set[tuple[str, int]]

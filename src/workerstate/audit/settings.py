@@ -24,8 +24,6 @@ _KEYS: dict[str, tuple[str, ...]] = {
 }
 # Facet -> the settings that change how things look, and with that tasks that show them.
 _LOOKS = {"numpy": ("print.",), "pandas": ("display.", "styler.")}
-_SHOWS = ("str", "repr", "print", "format", "array2string", "array_str", "array_repr", "to_string",
-          "to_html", "to_latex", "to_markdown")  # fmt: skip
 # Calls by which a task or an initializer makes the setting itself.
 _OWN = {
     "logging": ("logging.basicConfig", "logging.config.", "addHandler", "setLevel", "QueueHandler"),
@@ -42,17 +40,40 @@ _OWN = {
 
 def findings(case: Case) -> Iterator[Inherited]:
     """Give the settings that differ, of what the task's code touches."""
+    yield from _variables(case)
+    yield from _hashes(case)
     for facet, touched in _TOUCHED.items():
         at = touched(case)
         if at is None or _is_own(case, facet):
             continue
-        parent = case.request["facets"].get(facet, {})
+        parent = case.facets.get(facet, {})
         worker = case.answer["facets"].get(facet, {} if facet == "logging" else None)
         if worker is None:
             continue
         for row in compare_texts({facet: parent}, {facet: worker}):
             if _matters(case, facet, row.key, row.before, row.after):
                 yield _finding(case, facet, row.key, row.before, row.after, at)
+
+
+def _variables(case: Case) -> Iterator[Inherited]:
+    """Give the environment variables that changed after the fork server had started."""
+    before = (case.request["at_start"] or {}).get("environ")
+    if case.target != "forkserver" or before is None:
+        return
+    now = case.facets.get("environ", {})
+    for name, at in case.reads["variables"].items():
+        own = name in case.reads["set_variables"] or name in case.first["set_variables"]
+        if now.get(name) != before.get(name) and not own:
+            yield _finding(case, "environ", name, now.get(name), before.get(name), at)
+
+
+def _hashes(case: Case) -> Iterator[Inherited]:
+    """Give the seed of hashes, where each process draws its own and a task asks for a hash."""
+    at = case.reads["hashes"]
+    here = case.facets.get("flags", {})
+    there = case.answer["facets"].get("flags", {})
+    if at and here.get("str_hash") != there.get("str_hash"):
+        yield _finding(case, "flags", "hash_randomization", "its own seed", "another seed", at)
 
 
 def _finding(
@@ -82,18 +103,10 @@ def _matters(case: Case, facet: str, key: str, parent: str | None, worker: str |
     if facet == "warnings":
         return key == "filters"
     if facet == "limits":
-        return key == "recursion" or "recursion" in key
-    if facet == "environ":
-        return key in case.reads["variables"]
-    if key.startswith(_LOOKS.get(facet, ())):
-        return _shows(case)
+        return key == ("recursion_limit" if case.reads["recursive"] else "socket_timeout")
+    if key.startswith(_LOOKS.get(facet, ("\0",))):
+        return facet in case.reads["formats"]
     return key.startswith(_KEYS.get(facet, ()))
-
-
-def _shows(case: Case) -> bool:
-    """Tell whether the task makes text of things."""
-    said = [*case.reads["calls"], *case.reads["attributes"]]
-    return any(name.rpartition(".")[2] in _SHOWS for name in said)
 
 
 def _log_matters(case: Case, key: str, parent: str | None, worker: str | None) -> bool:
@@ -156,8 +169,13 @@ def _warns(case: Case) -> str | None:
 
 
 def _recurses(case: Case) -> str | None:
-    found: str | None = case.reads["recursive"]
-    return found
+    if case.reads["recursive"]:
+        return str(case.reads["recursive"])
+    used = case.reads["used"]
+    return next((used[name] for name in _SOCKETS if name in used), None)
+
+
+_SOCKETS = ("socket", "urllib", "http", "requests", "ftplib", "smtplib", "ssl")
 
 
 _TOUCHED: dict[str, Callable[[Case], str | None]] = {
