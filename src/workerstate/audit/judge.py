@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from workerstate.audit import settings, unseeded
+from workerstate.audit.branches import branches
 from workerstate.audit.compare import Gap, compare
 from workerstate.audit.finding import Inherited
 from workerstate.audit.places import Places, imported_from
@@ -104,6 +105,8 @@ def _of_task(case: Case) -> Iterator[Inherited]:
         yield from unseeded.findings(case)
         if case.target == "forkserver":
             yield from _shared_by_server(case)
+    if case.target != "fork":
+        yield from _branches(case)
     if case.target in ("spawn", "forkserver"):
         yield from _unguarded(case)
         yield from _unsendable(case)
@@ -281,6 +284,21 @@ def _unguarded(case: Case) -> Iterator[Inherited]:
             worker=case.request["main_failed"],
             reason="put what only the parent can do below if __name__ == '__main__':",
         )
+
+
+def _branches(case: Case) -> Iterator[Inherited]:
+    for module, path in case.request["module_files"].items():
+        for name, line in branches(module, path):
+            yield case.finding(
+                "branch",
+                name,
+                f"{name} does something else where the start method is {case.target}: it compares "
+                "it to fork",
+                parent="fork",
+                worker=case.target,
+                read=f"{path}:{line}",
+                reason="ask for what is needed rather than for the start method",
+            )
 
 
 def _unsendable(case: Case) -> Iterator[Inherited]:
