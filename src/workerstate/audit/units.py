@@ -16,6 +16,9 @@ MOST = 8  # of one batch
 # Targets of a library's processes: the parameter that is called once, before the tasks.
 _FIRST = {"torch.utils.data._utils.worker:_worker_loop": "init_fn"}
 
+# They seed the global generators of their workers.
+SEEDERS = frozenset(_FIRST)
+
 
 def units_of(called: Any, args: Any, named: dict[str, Any]) -> list[Unit]:
     """Give the calls that one task consists of, as far as they are there already."""
@@ -59,7 +62,7 @@ def first_of_process(target: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any
 def seeds_itself(target: Any) -> bool:
     """Tell whether a library's process seeds the global generators before its tasks."""
     name = names.name(target)
-    return name in _FIRST and hasattr(sys.modules.get(name.partition(":")[0]), "_generate_state")
+    return name in SEEDERS and hasattr(sys.modules.get(name.partition(":")[0]), "_generate_state")
 
 
 def method_of(owner: Any) -> str:
