@@ -1,7 +1,7 @@
 """What moves in the nature of things, and is no drift unless its facet is named in the policy.
 
 * Importing grows ``sys.modules``, and brings what a library's import itself sets: warning filters
-  that name it, a finder of its own, variables of an OpenMP library, limits without a key before.
+  that name it, loggers, a finder of its own, variables of OpenMP, limits that had no key before.
 * Drawing random numbers moves a generator. Seeding it is drift; the two are told apart by the
   states that drawing can reach in that time. A task that seeds anew, and draws, and runs for more
   than half a millisecond can't be told from one that draws much; but the first seeding of numpy's
@@ -25,7 +25,7 @@ _WORDS = 624
 _FASTEST = 2  # nanoseconds in which a word can be drawn
 _OPENMP = ("KMP_", "OMP_")
 _COMPILED = ("cython_runtime", "_cython_")  # what Cython's modules share
-_NEW_LIMITS = ("csv_field_size", "socket_timeout")
+_NEW_LIMITS = ("csv_field_size", "socket_timeout", "rlimit_")
 
 # What a library has when it is new: one that a task imports first is compared with this. Of other
 # libraries, and other keys, what they have after that task is taken for new.
@@ -75,7 +75,8 @@ def new(facet: str, now: State) -> State:
     known = {key: fresh.get(key, value) for key, value in now.captured.settings.items()}
     if facet == "decimal":
         known.update((f"default.{key}", value) for key, value in fresh.items())
-    return State(Captured(known, {}))
+    # numpy's generator is looked at by what seeding does to it.
+    return State(Captured(known, {} if facet == "numpy" else now.captured.observed))
 
 
 def is_natural(
@@ -104,7 +105,11 @@ def is_natural(
         return not _numpy_seeded(before.held, after.held, took)
     if facet == "sys_modules":
         return old is MISSING and _came_by_import(key, new, imported)
-    return facet == "limits" and old is MISSING and key in _NEW_LIMITS
+    if facet == "logging":
+        return old is MISSING and _logger_of(_libraries(imported), key, new)
+    if facet == "matplotlib":
+        return key.startswith("backend")  # the first plot chooses one
+    return facet == "limits" and old is MISSING and key.startswith(_NEW_LIMITS)
 
 
 def goes_without_saying(key: str, before: State, after: State) -> bool:
@@ -136,12 +141,28 @@ def _came_by_import(name: str, value: object, imported: list[str]) -> bool:
 
 
 def _only_their_own(before: Any, after: Any, libraries: set[str]) -> bool:
-    """Tell whether filters were only added, each of which names one of those libraries."""
+    """Tell whether filters were only added, each by one of those libraries, as far as can be told.
+
+    It names one of them, or silences one message, which need not name who says it.
+    """
     added = [entry for entry in after if entry not in before]
     return tuple(entry for entry in after if entry in before) == tuple(before) and all(
         any(name in f"{message} {category} {module}" for name in libraries)
-        for _, message, category, module, _ in added
+        or bool(libraries and message and action == "ignore")
+        for action, message, category, module, _ in added
     )
+
+
+def _logger_of(libraries: set[str], key: str, value: object) -> bool:
+    """Tell whether a library, on import, set up a logger that nobody had set up before.
+
+    It goes by the library's name; or by another's, and then writes to no file.
+    """
+    name, _, attribute = key.rpartition(".")
+    if not libraries or name == "root" or key.startswith("logging:"):
+        return False
+    streams = all(said.startswith(("Stream", "Null")) for said in str(value).split(", "))
+    return name.partition(".")[0] in libraries or attribute != "handlers" or streams
 
 
 def _finders_of(libraries: set[str], before: list[Any], after: list[Any]) -> bool:
@@ -183,8 +204,6 @@ def _seeded(before: tuple[int, ...] | None, after: tuple[int, ...] | None, took:
         return False
     if before[:_WORDS] == after[:_WORDS]:
         return after[_WORDS] < before[_WORDS]
-    if after[_WORDS] == _WORDS:
-        return True  # where seeding leaves it; drawing does once in 624 times
     from _random import Random
 
     steps = Random()
