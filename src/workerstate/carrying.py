@@ -162,6 +162,9 @@ def _read(facet: Any, name: str) -> dict[str, Any]:
     value = load(name)
     if callable(value) and reference(value) == name:
         return {name: UNSET}
+    if type(value).__name__ == "_local" and type(value).__module__ == "_thread":
+        # What this thread has in it; a worker's task finds it in the thread that runs it.
+        return {f"{name}.{key}": held for key, held in vars(value).items()}
     try:
         read = facet.declared([name])
     except FacetError:

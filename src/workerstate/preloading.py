@@ -1,52 +1,87 @@
-"""The modules that a worker imports first, those that lie off the import path included."""
+"""The modules that a worker imports first, those that no import would find included."""
 
 from __future__ import annotations
 
 import sys
 
+from workerstate import portable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from types import ModuleType
     from typing import Any
 
-    # A module's name, and its file if that is not where the import path leads.
-    Source = tuple[str, str | None]
+    # A module's name; its file, if that is not where an import leads; or, if it was made by hand,
+    # what it holds, pickled.
+    Source = tuple[str, str | None, bytes | None]
 
 
 def sources(names: Iterable[str]) -> tuple[Source, ...]:
     """In the parent: say where workers find those modules, as this process has loaded them."""
-    return tuple((name, _file_off_path(name)) for name in names)
+    return tuple(_source(name) for name in names)
 
 
-def _file_off_path(name: str) -> str | None:
-    """Give the file of a module that an import here would not find, or find elsewhere."""
-    file = getattr(sys.modules.get(name), "__file__", None)
-    if type(file) is not str or "." in name:
+def _source(name: str) -> Source:
+    module = sys.modules.get(name)
+    if module is None or "." in name:
+        return name, None, None
+    file = getattr(module, "__file__", None)
+    found = _find(name)
+    if type(file) is str:
+        return name, None if found is not None and found.origin == file else file, None
+    return name, None, _contents(module) if found is None else None
+
+
+def _find(name: str) -> Any:
+    """Give the specification by which an import would go."""
+    for finder in sys.meta_path:
+        find = getattr(finder, "find_spec", None)
+        found = None if find is None else find(name, None)
+        if found is not None:
+            return found
+    return None
+
+
+def _contents(module: ModuleType) -> bytes | None:
+    """Give what a module made by hand holds; None if something of it can't be sent."""
+    held = {k: v for k, v in vars(module).items() if not (k.startswith("__") and k.endswith("__"))}
+    if any(getattr(value, "__module__", None) == module.__name__ for value in held.values()):
+        return None  # it would be sent by its name, and looked up in this very module
+    try:
+        return portable.dumps(held)
+    except Exception:  # then the worker's import fails, and says so
         return None
-    from importlib.machinery import PathFinder
-
-    found = PathFinder.find_spec(name)
-    return file if found is None or found.origin != file else None
 
 
-def load(name: str, file: str | None) -> None:
-    """In the worker: import a module, from its file where it has one.
+def load(name: str, file: str | None = None, contents: bytes | None = None) -> None:
+    """In the worker: import a module, or make it of its file or of its contents.
 
     Raises:
         ImportError: there is no such module, or none that can be loaded from that file.
         Exception: what the module raises while it is imported.
     """
-    if file is None or name in sys.modules:
+    if name in sys.modules or (file is None and contents is None):
         __import__(name)
         return
+    module, loader = _made(name, file)
+    sys.modules[name] = module
+    try:
+        if loader is not None:
+            loader.exec_module(module)
+        elif contents is not None:
+            vars(module).update(portable.loads(contents))
+    except BaseException:
+        sys.modules.pop(name, None)
+        raise
+
+
+def _made(name: str, file: str | None) -> tuple[ModuleType, Any]:
+    if file is None:
+        return type(sys)(name), None
     from importlib.util import module_from_spec, spec_from_file_location
 
     spec: Any = spec_from_file_location(name, file)
     if spec is None:
         raise ImportError(f"{file} is no module", name=name)
-    module = sys.modules[name] = module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        sys.modules.pop(name, None)
-        raise
+    return module_from_spec(spec), spec.loader

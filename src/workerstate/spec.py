@@ -51,8 +51,9 @@ class WorkerSpec(Value):
         seed: the root of the tasks' random numbers. A task's stream depends on it, on the number
             of the call (each ``map`` or ``submit`` with this spec, counted from 0), and on the
             task's index in it. A spec made anew, or by ``replace()``, counts from 0 again.
-        preload: modules that each worker imports before its first task; one that the parent has
-            loaded from a file off the import path is loaded from that file.
+        preload: modules that each worker imports before its first task. One that the parent has
+            loaded from a file off the import path is loaded from that file, one that it has made
+            by hand (a stub) is made of what that holds.
         resources: what each worker opens once and closes at its end, by name; see ``Resource``.
         initializer: called in each worker after all else, without arguments.
         teardown: called when a worker ends in an orderly way.

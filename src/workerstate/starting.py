@@ -87,9 +87,9 @@ def take_settings(here: Here, steps: Steps, settings: bytes | None, fingerprint:
     steps.next("the way of log records to the parent")
     _send_records(here.birth)
     libraries = here.birth.libraries if here.birth.seed is not None else ()
-    for name, file in (*here.birth.preload, *((name, None) for name in libraries)):
-        steps.next(f"import of {name!r}")
-        preloading.load(name, file)
+    for source in (*here.birth.preload, *((name, None, None) for name in libraries)):
+        steps.next(f"import of {source[0]!r}")
+        preloading.load(*source)
     for name in order(wanted):
         if name not in EARLY:
             steps.next(f"facet {name!r}")
@@ -229,9 +229,9 @@ def _start_in_process(birth: Birth) -> Here:
     token = workerside._here.set(here)
     try:
         fleet.share(birth.given)
-        for name, file in birth.preload:
-            step = f"import of {name!r}"
-            preloading.load(name, file)
+        for source in birth.preload:
+            step = f"import of {source[0]!r}"
+            preloading.load(*source)
         for name, resource in birth.resources.items():
             step = f"resource {name!r}"
             here.opened.open(name, resource)

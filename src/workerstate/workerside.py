@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from workerstate.drift.policy import Policies
     from workerstate.drift.watch import Watch
     from workerstate.errors import WorkerStartError
+    from workerstate.preloading import Source
     from workerstate.records.rendezvous import Address
     from workerstate.resources import Opened, Resource
     from workerstate.seeds import Key, Stream
@@ -68,7 +69,7 @@ class Birth(Value):
         level: loguru's lowest level in the parent, or None where it isn't carried.
         explicit: facets that were asked for by name.
         given: settings that ``set=`` gives.
-        preload: names of modules, each with its file if that lies off the import path.
+        preload: modules, as ``preloading.sources`` gives them.
         resources, initializer, teardown, seed: the spec's.
         libraries: whose global generators are seeded, since the parent has imported them.
         backend: whose pool it is, where that is known beforehand.
@@ -87,7 +88,7 @@ class Birth(Value):
     level: int | None
     explicit: tuple[str, ...]
     given: Mapping[str, Mapping[str, Any]]
-    preload: tuple[tuple[str, str | None], ...]
+    preload: tuple[Source, ...]
     resources: Mapping[str, Resource]
     initializer: Callable[[], object] | None
     teardown: Callable[[], object] | None

@@ -223,6 +223,57 @@ def test_program_that_does_not_end_is_stopped(method: str, tried: Callable[..., 
     assert verdicts(proof) == [UNSEEN if method == "fork" else PROVEN]
 
 
+def test_processes_draw_each_from_a_stream_of_its_own(tried: Callable[..., Proof]) -> None:
+    """Processes that belong to no pool are seeded each for itself."""
+    program = """
+        import multiprocessing as mp, random
+
+
+        def work(queue):
+            queue.put(random.random())
+
+
+        if __name__ == "__main__":
+            context = mp.get_context("fork")
+            queue = context.Queue()
+            processes = [context.Process(target=work, args=(queue,)) for _ in range(3)]
+            for process in processes:
+                process.start()
+            print("drawn:", len({queue.get() for _ in processes}))
+            for process in processes:
+                process.join()
+    """
+    proof = tried(program, "fork", found("random:state", code="WS111"))
+    assert proof.after is not None
+    assert proof.after.stdout == ("drawn: 3",)
+    assert verdicts(proof) == [PROVEN]
+
+
+def test_thread_local_state_is_carried(tried: Callable[..., Proof]) -> None:
+    """What the parent's thread has in a thread-local object is there in the worker's."""
+    program = """
+        import multiprocessing as mp, threading
+
+        LOCAL = threading.local()
+
+
+        def work(_):
+            return getattr(LOCAL, "user", None)
+
+
+        if __name__ == "__main__":
+            LOCAL.user = "ada"
+            with mp.get_context("fork").Pool(1) as pool:
+                print("user:", pool.map(work, [0]))
+    """
+    proof = tried(program, "spawn", found("__main__.LOCAL.user", "__main__:LOCAL"))
+    assert proof.before is not None
+    assert proof.after is not None
+    assert proof.before.stdout == ("user: [None]",)
+    assert proof.after.stdout == ("user: ['ada']",)
+    assert verdicts(proof) == [PROVEN]
+
+
 def test_lock_held_at_the_fork_is_made_anew(tried: Callable[..., Proof], tmp_path: Path) -> None:
     """Under fork a worker that has a lock of its own does not wait for one that nobody holds."""
     program = """
@@ -350,6 +401,15 @@ def test_text_has_findings_declaration_and_proof(runner: Runner, project: Path) 
     for part in expected:
         assert part in text
     assert text.count("  proven  ") == 2
+
+
+def test_what_was_refused_is_not_declared(runner: Runner, project: Path) -> None:
+    """After a proof, the declaration has only what can be carried; the rest has its reason."""
+    text = APP.replace("LIMIT = 2", "LIMIT = {'lock': __import__('threading').Lock()}")
+    (project / "app.py").write_text(text)
+    code = audited(runner, project, "--fix", "--prove").stdout.decode()
+    assert 'spec = WorkerSpec(carry=["__main__:OPTIONS"])' in code
+    assert "cannot pickle '_thread.lock'" in " ".join(code.replace("#", "").split())
 
 
 def test_json_has_the_findings_alone(runner: Runner, project: Path) -> None:

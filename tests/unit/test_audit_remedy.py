@@ -130,6 +130,39 @@ def test_generators_are_made_anew_unless_they_are_seeded(
     assert all("workerstate.rng()" in text for _, text in remedy.beyond)
 
 
+@pytest.mark.parametrize(
+    ("parent", "worker", "reason"),
+    [
+        ("a multiprocessing.sharedctypes.Synchronized", None, "hand it on"),
+        ("multiprocessing.queues.Queue #1a2b3c, in part", None, "hand it on"),
+        ("class app.X", None, "top level"),
+        ("function app.X #1a2b3c", None, "top level"),
+        ("function app.X #1a2b3c", "function app.X #000000", None),
+        ("function app.other #1a2b3c", None, None),
+        ("app.X #1a2b3c", None, None),
+        (None, None, None),
+    ],
+)
+def test_what_plainly_cannot_be_carried_is_not(
+    parent: str | None, worker: str | None, reason: str | None
+) -> None:
+    """What only its maker can hand on, or a worker would look up by name, is left to the code."""
+    remedy = remedy_of([found("WS510", "app.X", carry="app:X", parent=parent, worker=worker)])
+    if reason is None:
+        assert remedy.names == ("app:X",)
+    else:
+        assert reason in remedy.beyond[0][1]
+
+
+def test_what_was_refused_is_left_out() -> None:
+    """What a trial could not carry is no part of the declaration, and has the trial's reason."""
+    first, second = found("WS511", "app.A", carry="app:A"), found("WS511", "app.B", carry="app:B")
+    remedy = remedy_of([first, second]).without({"app:A": "no pickle"})
+    assert remedy.names == ("app:B",)
+    assert remedy.beyond == ((first, "no pickle"),)
+    assert remedy.without({}) == remedy
+
+
 def test_no_findings_need_nothing() -> None:
     """Without findings there is nothing to declare."""
     assert remedy_of([]) == Remedy()
@@ -178,6 +211,9 @@ def test_a_call_at_the_top_level_can_be_repeated(tmp_path: Path, source: str) ->
     "source",
     [
         "X = None\ndef f():\n    global X\n    X = connect()",
+        "X = None\ndef f():\n    global X\n    if X is not None:\n        X = connect()",
+        "X = 0\ndef f():\n    global X\n    if X is None:\n        X = connect()",
+        "X = None",
         "X = connect()\ndef f():\n    global X\n    X = connect()",
         "X = connect()\nX = connect()",
         "X = 3",
@@ -192,6 +228,23 @@ def test_a_call_at_the_top_level_can_be_repeated(tmp_path: Path, source: str) ->
 def test_other_globals_cannot(tmp_path: Path, source: str) -> None:
     """Set twice, in a function, by no call, by one with names of its own: left to the reader."""
     assert opening(tmp_path, source) is None
+
+
+@pytest.mark.parametrize("test", ["X is None", "not X"])
+def test_a_global_that_is_made_on_first_use_is_none_again(tmp_path: Path, test: str) -> None:
+    """Where the code makes what it finds missing, a worker need only miss it."""
+    source = f"""
+        X = None
+
+        def get():
+            global X
+            if {test}:
+                X = connect()
+            return X
+    """
+    made = opening(tmp_path, source)
+    assert made is not None
+    assert made.expression == "None"
 
 
 def test_attributes_of_classes_are_no_globals(tmp_path: Path) -> None:

@@ -42,13 +42,13 @@ def test_what_an_import_finds_goes_by_name() -> None:
     """Modules of the path, builtin ones, submodules and unknown ones are imported by name."""
     names = ["json", "sys", "json.decoder", "no_such_module"]
     assert json is sys.modules["json"]
-    assert preloading.sources(names) == tuple((name, None) for name in names)
+    assert preloading.sources(names) == tuple((name, None, None) for name in names)
 
 
 def test_what_no_import_finds_goes_with_its_file(module: Path) -> None:
     """A module loaded from a file off the path goes with that file, and is loaded from it."""
     loaded(module)
-    assert preloading.sources([NAME]) == ((NAME, str(module)),)
+    assert preloading.sources([NAME]) == ((NAME, str(module), None),)
     del sys.modules[NAME]
     preloading.load(NAME, str(module))
     assert sys.modules[NAME].X == 1
@@ -65,18 +65,41 @@ def test_a_module_of_that_name_elsewhere_is_another_one(
     (tmp_path / "path" / module.name).write_text("X = 2\n")
     monkeypatch.syspath_prepend(tmp_path / "path")
     loaded(module)
-    assert preloading.sources([NAME]) == ((NAME, str(module)),)
+    assert preloading.sources([NAME]) == ((NAME, str(module), None),)
 
 
-def test_a_module_made_by_hand_goes_by_name() -> None:
-    """What has no file can't be loaded from one; the worker's error names it."""
-    sys.modules[NAME] = ModuleType(NAME)
-    try:
-        assert preloading.sources([NAME]) == ((NAME, None),)
-    finally:
-        del sys.modules[NAME]
+@pytest.fixture
+def stub() -> Iterator[ModuleType]:
+    """A module made by hand, as tests put one in the place of a driver."""
+    made = ModuleType(NAME)
+    sys.modules[NAME] = made
+    yield made
+    sys.modules.pop(NAME, None)
+
+
+def test_a_module_made_by_hand_is_made_of_what_it_holds(stub: ModuleType) -> None:
+    """A stub goes with what it holds, functions without a name included."""
+    stub.LEVEL = 3
+    stub.read = lambda channel: channel + 0.5
+    ((name, file, contents),) = preloading.sources([NAME])
+    assert (name, file) == (NAME, None)
+    del sys.modules[NAME]
+    preloading.load(name, file, contents)
+    made = sys.modules[NAME]
+    assert made is not stub
+    assert (made.LEVEL, made.read(1)) == (3, 1.5)
+
+
+@pytest.mark.parametrize("kind", ["no pickle", "its own"])
+def test_a_module_that_cannot_be_sent_whole_is_missed(kind: str, stub: ModuleType) -> None:
+    """A module of which a part can't be sent goes by name, and the worker says it is missing."""
+    stub.HELD = (value for value in ()) if kind == "no pickle" else type("T", (), {})
+    if kind == "its own":
+        stub.HELD.__module__ = NAME
+    assert preloading.sources([NAME]) == ((NAME, None, None),)
+    del sys.modules[NAME]
     with pytest.raises(ModuleNotFoundError, match=NAME):
-        preloading.load(NAME, None)
+        preloading.load(NAME)
 
 
 def test_a_module_that_fails_leaves_nothing(module: Path, tmp_path: Path) -> None:

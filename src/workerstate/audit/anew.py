@@ -1,7 +1,8 @@
 """What a worker can open for itself: a module's global that the module makes by a call.
 
 The call is read from the source. Where it stands at the top level of its module, and nothing else
-sets the name, a worker can repeat it.
+sets the name, a worker can repeat it. A name that begins as None, and is set where that is found,
+need only be None again.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Opening(Value):
     Attributes:
         module: where it is.
         name: what it is called there.
-        expression: the source of the call that makes it.
+        expression: the source of what makes it.
         where: the path and line of that.
     """
 
@@ -70,7 +71,7 @@ def opening_of(finding: Inherited) -> Opening | None:
     for place in (finding.where_set, finding.where_read):
         path, _, _ = (place or "").rpartition(":")
         tree = _parsed(path) if _is_of(path, module) else None
-        found = None if tree is None else _only_call(tree, name)
+        found = None if tree is None else _only_value(tree, name)
         if found is not None:
             return Opening(module, name, ast.unparse(found), f"{path}:{found.lineno}")
     return None
@@ -88,13 +89,25 @@ def _parsed(path: str) -> ast.Module | None:
         return None
 
 
-def _only_call(tree: ast.Module, name: str) -> ast.Call | None:
-    """Give the call by which a module makes a global, if that is all that sets it."""
+def _only_value(tree: ast.Module, name: str) -> ast.expr | None:
+    """Give what a module makes a global of, if a worker can do the same."""
     values = [node.value for node in _top_level(tree.body) if _sets(node, name)]
-    elsewhere = any(isinstance(node, ast.Global) and name in node.names for node in ast.walk(tree))
-    if len(values) != 1 or elsewhere or not isinstance(values[0], ast.Call):
+    if len(values) != 1 or values[0] is None:
         return None
-    return None if any(isinstance(node, _SCOPES) for node in ast.walk(values[0])) else values[0]
+    value = values[0]
+    if any(isinstance(node, ast.Global) and name in node.names for node in ast.walk(tree)):
+        lazy = isinstance(value, ast.Constant) and value.value is None and _asks(tree, name)
+        return value if lazy else None
+    own_names = any(isinstance(node, _SCOPES) for node in ast.walk(value))
+    return value if isinstance(value, ast.Call) and not own_names else None
+
+
+def _asks(tree: ast.Module, name: str) -> bool:
+    """Tell whether a module asks somewhere whether the global has been made yet."""
+    asked = (f"{name} is None", f"not {name}")
+    return any(
+        isinstance(node, ast.If) and ast.unparse(node.test) in asked for node in ast.walk(tree)
+    )
 
 
 def _top_level(body: list[ast.stmt]) -> Iterator[ast.Assign | ast.AnnAssign]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from workerstate.audit.remedy import Remedy
 
 PROVEN, DIFFERENT, BEYOND, UNSEEN = "proven", "still different", "can't be repaired", "not shown"
+_LATER = " (what the parent changes later, only tasks that are bound to the spec bring)"
 _MOST_OUTPUT = 64 * 1024  # bytes of a program's output, the last ones
 
 
@@ -58,13 +59,15 @@ class Verdict(Value):
 class Proof(Value):
     """The two runs under one start method, and what came of each finding.
 
-    Where nothing can be declared the program is not run again, and there are no runs.
+    Where nothing can be declared the program is not run again, and there are no runs. ``refused``
+    has what could not be carried, with the reason.
     """
 
     target: str
     before: Ran | None
     after: Ran | None
     verdicts: tuple[Verdict, ...]
+    refused: tuple[tuple[str, str], ...] = ()
 
 
 def prove(
@@ -110,7 +113,8 @@ def prove(
             )
             runs.append(_run(command, place, declared, timeout, python=python, flags=flags))
     (before, without), (after, answers) = runs
-    return Proof(target, before, after, tuple(_verdicts(remedy, without, answers)))
+    verdicts = tuple(_verdicts(remedy, without, answers))
+    return Proof(target, before, after, verdicts, tuple(answers.uncarried.items()))
 
 
 def _trial(remedy: Remedy) -> dict[str, Any]:
@@ -215,8 +219,7 @@ def _verdict(
     here = f"{_workers(len(rows))} had {rows[0][1]}, as the parent"
     was = next((row[1] or "nothing there" for row in without.rows[question] if not row[2]), None)
     if was is None:
-        # What is told apart by its identity alone, or moves only after the workers have started.
-        return Verdict(finding, UNSEEN, f"{here}, but so it was without the declaration")
+        return Verdict(finding, UNSEEN, f"{here}, but so it was without the declaration{_LATER}")
     return Verdict(finding, PROVEN, f"{here}; before: {was}")
 
 

@@ -10,7 +10,7 @@ from workerstate.facets import BUILTIN
 from workerstate.values import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from workerstate.audit.finding import Inherited
 
@@ -20,6 +20,22 @@ _MODULE = re.compile(r"sys\.modules\['([^']+)'\]")
 _LIVE = ("WS111", "WS501", "WS502", "WS53", "WS54")
 _STREAM = "WS111"
 _DRAW = "draw from workerstate.rng() in the task, with WorkerSpec(seed=...)"
+# What begins the words for a value that only its maker can hand on, when it starts a worker.
+_BOUND = tuple(
+    f"{article}{name}"
+    for article in ("", "a ")
+    for name in (
+        *(
+            "multiprocessing.synchronize.",
+            "multiprocessing.queues.",
+            "multiprocessing.sharedctypes.",
+        ),
+        *("multiprocessing.connection.", "_thread.lock", "_thread.RLock", "generator"),
+        *("_io.", "socket.socket", "sqlite3.Connection"),
+    )
+)
+_HAND_ON = "it can't be sent: hand it on by initargs= or args=, or make it in each worker"
+_DEFINE = "define it at the top level of its module"
 _WIDTH = 88
 _LINE = "\n" + 8 * " "
 
@@ -73,6 +89,13 @@ class Remedy(Value):
             kept(self.carry), kept(self.preload), kept(self.anew), seeded, kept(self.beyond)
         )
 
+    def without(self, refused: Mapping[str, str]) -> Remedy:
+        """Give the rest, if those names were refused when they were to be carried; with reasons."""
+        beyond = [(finding, refused[name]) for finding, name in self.carry if name in refused]
+        kept = tuple(row for row in self.carry if row[1] not in refused)
+        rest: Remedy = self.replace(carry=kept, beyond=(*self.beyond, *beyond))
+        return rest
+
     def code(self) -> str:
         """Give the declaration as Python code, for the top level of the program's main module."""
         if not self.declares:
@@ -110,8 +133,11 @@ def remedy_of(findings: Iterable[Inherited]) -> Remedy:
     for finding in findings:
         module = _MODULE.fullmatch(finding.name)
         opening = _opening(finding)
-        if finding.carry is not None:
+        refused = _refused(finding)
+        if finding.carry is not None and refused is None:
             carry.append((finding, finding.carry))
+        elif refused is not None:
+            beyond.append((finding, refused))
         elif module is not None:
             preload.append((finding, module[1]))
         elif opening is not None:
@@ -122,6 +148,17 @@ def remedy_of(findings: Iterable[Inherited]) -> Remedy:
             reason = _DRAW if finding.code == _STREAM else finding.reason or finding.remedy
             beyond.append((finding, reason))
     return Remedy(tuple(carry), tuple(preload), tuple(anew), tuple(seeded), tuple(beyond))
+
+
+def _refused(finding: Inherited) -> str | None:
+    """Say why a value can't be carried, where its own words say so."""
+    said = finding.parent or ""
+    if finding.carry is None:
+        return None
+    if said.startswith(_BOUND):
+        return _HAND_ON
+    own = said.partition(" #")[0] in (f"class {finding.name}", f"function {finding.name}")
+    return _DEFINE if own and finding.worker is None else None
 
 
 def _opening(finding: Inherited) -> Opening | None:

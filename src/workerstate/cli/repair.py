@@ -47,16 +47,21 @@ class Repair:
         return remedied.render(self._remedy, places_of(self._audit.recording, paths), main)
 
     def proofs(self) -> Iterator[Proof]:
-        """Run the program under each target that a finding is about, without and with it."""
+        """Run the program under each target that a finding is about, without and with it.
+
+        What turns out to be nothing that can be carried is in the declaration no longer.
+        """
         for target in self._audit.targets:
             if any(concerns(finding, target) for finding in self._findings):
-                yield prove(
+                proof = prove(
                     self._command,
                     self._remedy,
                     target,
                     timeout=self._timeout or self._patience(),
                     **self._options,
                 )
+                self._remedy = self._remedy.without(dict(proof.refused))
+                yield proof
 
     def _patience(self) -> float:
         note = read(self._audit.recording).note

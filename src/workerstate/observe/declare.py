@@ -26,7 +26,7 @@ _PATIENCE = 5.0  # seconds that slow handlers may take
 
 _made: dict[int, WorkerSpec] = {}  # by process: a forked one makes its own
 _started: list[Here] = []
-_pools: dict[int | None, int] = {}
+_pools: dict[int, int] = {}
 # In a worker: the root seed, and the number of its pool in the parent.
 seeding: tuple[int, int] | None = None
 
@@ -69,7 +69,8 @@ def attach(process: Any, pool: int | None) -> None:
             spec = _declaration(carry, seed)
         if spec is not None:
             _made[os.getpid()] = spec
-            number = _pools.setdefault(pool, len(_pools))
+            # A process that belongs to no pool is one of its own, or two would draw the same.
+            number = _pools.setdefault(-len(_pools) if pool is None else pool, len(_pools))
             sent["orders"] = (portable.dumps(spec._fleet.orders()), spec.seed, number)
     except SpecError as error:
         hook.emit("undeclared", reason=str(error))

@@ -134,6 +134,8 @@ def _of_global(name: str) -> tuple[str, str] | None:
         return None
     if type(value).__name__ == "ContextVar":
         value = value.get(None)
+    elif type(value).__name__ == "_local":
+        value = dict(vars(value))  # what this thread has in it
     secret = looks_secret(name.rpartition(":")[2].rpartition(".")[2])
     return fingerprint(value).digest, describe_value(value, values=not secret)
 
