@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+import sys
 from typing import TYPE_CHECKING, Any
 
 from workerstate.audit import settings, unseeded
@@ -44,6 +46,12 @@ class Case:
         """What the first reference worker said."""
         found: dict[str, Any] = self.answers[0]
         return found
+
+    @property
+    def set_up_by_library(self) -> bool:
+        """Whether the initializer calls a library, which may make in a worker what it needs."""
+        names = {name.partition(".")[0] for name in self.first["calls"]}
+        return not names <= {*sys.stdlib_module_names, *dir(builtins)}
 
     def finding(
         self, kind: str, name: str, sentence: str, *, parent: str | None, worker: str | None,
@@ -250,6 +258,8 @@ def _failed(case: Case) -> dict[str, str]:
 
 def _unimportable(case: Case) -> Iterator[Inherited]:
     for module, error in case.answer["failed"].items():
+        if case.set_up_by_library and module in case.reads["imports"]:
+            continue  # it is imported by the task, after that
         yield case.finding(
             "unimportable",
             f"sys.modules['{module}']",

@@ -24,6 +24,8 @@ _KEYS: dict[str, tuple[str, ...]] = {
 }
 # Facet -> the settings that change how things look, and with that tasks that show them.
 _LOOKS = {"numpy": ("print.",), "pandas": ("display.", "styler.")}
+# Facets that a framework sets up in a worker, if the initializer calls it (django.setup()).
+_OF_FRAMEWORKS = ("logging", "warnings", "locale", "environ")
 # Calls by which a task or an initializer makes the setting itself.
 _OWN = {
     "logging": ("logging.basicConfig", "logging.config.", "addHandler", "setLevel", "QueueHandler"),
@@ -122,6 +124,8 @@ def _log_matters(case: Case, key: str, parent: str | None, worker: str | None) -
 
 
 def _is_own(case: Case, facet: str) -> bool:
+    if facet in _OF_FRAMEWORKS and case.set_up_by_library:
+        return True
     words = _OWN.get(facet, ())
     for reads in (case.first, case.reads):
         said = [*reads["calls"], *reads["attributes"], *reads["loose_stores"], *reads["stores"]]
