@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from workerstate.engine.pool import Pool
     from workerstate.engine.tasks import Limits
     from workerstate.purity import Purity
+    from workerstate.workerside import Stamp
 
     T = TypeVar("T")
 
@@ -190,12 +191,16 @@ class Executor(Declared):
         spec = self.spec
         if spec.static:
             return None
-        stamp = self._fleet.stamp(spec.next_call(), 0)
-        mark = (stamp.fingerprint, stamp.settings, stamp.seed, stamp.call, stamp.key)
+        stamp = self._stamp(spec.next_call())
+        return stamp.fingerprint, stamp.settings, stamp.seed, stamp.call, stamp.key
+
+    def _stamp(self, call: int) -> Stamp:
+        stamp = self._fleet.stamp(call, 0)
         if stamp.fingerprint != self._settled and self._engine is not None:
             self._settled = stamp.fingerprint
+            mark = (stamp.fingerprint, stamp.settings, stamp.seed, stamp.call, stamp.key)
             self._engine.source.settle(mark)
-        return mark
+        return stamp
 
     def _submit(self, *task: Any) -> Future[Any]:
         if self._engine is None:

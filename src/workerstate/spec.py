@@ -217,7 +217,8 @@ class WorkerSpec(Value):
         """Give a ``with`` block in which the tasks of every joblib.Parallel are bound.
 
         Args:
-            options: of ``joblib.parallel_config``: ``n_jobs``, ``backend`` and so on.
+            options: of ``joblib.parallel_config``: ``n_jobs``, ``backend`` and so on. With
+                ``start_method`` or ``clean``, as ``Executor`` takes them, tasks run in our workers.
         """
         from workerstate.backends.joblib import block
 

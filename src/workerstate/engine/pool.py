@@ -70,6 +70,8 @@ class Pool:
         *,
         mark: Any = None,
         limits: Limits = NONE,
+        call: int | None = None,
+        name: str | None = None,
     ) -> Future[Any]:
         """Run one task.
 
@@ -79,6 +81,8 @@ class Pool:
             kwargs: its arguments by name.
             mark: the per-task part of a spec, or None.
             limits: what it may take.
+            call: the number of the call that it belongs to, if not one of its own.
+            name: what errors call it, if not by its function.
 
         Raises:
             RuntimeError: the pool takes no more tasks.
@@ -86,12 +90,13 @@ class Pool:
         self.open()
         future: Future[Any] = Future()
         try:
-            data = self.tasks.encode((fn, args, kwargs or {}, mark), fn)
+            data = self.tasks.encode((fn, args, kwargs or {}, mark), name or fn)
         except TaskPicklingError as error:
             future.set_exception(error)
             return future
-        call = next(self._calls) if mark is None else mark[3]
-        task = Task(data, fn, call, limits, future=future)
+        if call is None:
+            call = next(self._calls) if mark is None else mark[3]
+        task = Task(data, name or fn, call, limits, future=future)
         with self.lock:
             try:
                 self._check_open()

@@ -81,6 +81,7 @@ def show_error() -> None:
 
 def kill(pid: int) -> None:
     """Kill a process; it may have ended."""
+    assert pid > 0, "0 and less would mean a whole group"
     try:
         os.kill(pid, signal.SIGKILL)
     except OSError:

@@ -124,6 +124,8 @@ class Task:
 
 def function_name(fn: Any) -> str:
     """Give ``module.name`` of a function; of a partial or a bound method's, of what it calls."""
+    if isinstance(fn, str):
+        return fn
     fn = getattr(fn, "func", fn)
     module = getattr(fn, "__module__", None)
     name = getattr(fn, "__qualname__", None) or type(fn).__qualname__
