@@ -268,6 +268,7 @@ def _method(reach: Reach, known: Known, args: Args, named: Named | None, at: Pla
     """A method written in C."""
     name = str(known.value.__name__)
     if known.owner is None:
+        reach.read(known, at)
         _hand_over(reach, args, named, at)
         return None
     return _container(reach, known.owner, name, args, named, at)

@@ -1,0 +1,86 @@
+"""Small programs after public reports: what an audit must name in each, and nothing else.
+
+A program takes its start method as its argument and prints what its workers gave. So each
+prediction is held against what workers do: a program for which something is found prints
+otherwise under the target than under fork, one for which nothing is found prints the same.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from harness import PROGRAMS
+
+if TYPE_CHECKING:
+    from harness import Runner
+
+
+class Program(NamedTuple):
+    """A program, and what a worker of ``target`` would not have as meant."""
+
+    folder: str
+    named: set[str]
+    arguments: tuple[str, ...] = ()
+    target: str = "spawn"
+    shows: bool = True  # its output shows the fault
+
+
+ALL = [
+    Program("options", {"__main__.PREFIXES"}),
+    Program("missing", {"__main__.args", "__main__.Row"}),
+    Program("copies", {"conf.UNIT"}),
+    Program("registry", {"base.FILTERS", "base.Filter.kinds"}),
+    Program("singleton", {"config.Config._instance"}),
+    Program("initializer", {"convert.UNITS"}),
+    Program("argument", {"shapes.UNIT"}),
+    Program("nested", {"__main__.RATES"}),
+    Program("replaced", {"client.get", "logging.Logger.shout", "builtins._"}),
+    Program("classes", {"__main__.CODEC", "__main__.Encoder.preset", "__main__.quality.level"}),
+    Program("identity", {"options.MISSING"}),
+    Program("stub", {"sys.modules['driver']"}),
+    Program("settings", set(), ("count",)),
+    Program("settings", {"decimal", "warnings", "__main__.request"}, ("price",)),
+    Program("import_time", {"flags.DEBUG", "flags.FOLDER"}),
+    Program("innocent", set()),
+    Program("innocent", set(), target="forkserver"),
+    Program("innocent", set(), target="fork"),
+    Program(
+        "local",
+        {"__main__.main.<locals>.work", "__main__.ApiError", "__main__.width"},
+    ),
+    Program("late", {"catalogue.PRICES", "environ"}, target="fork", shows=False),
+    Program(
+        "shared",
+        {"holdings.lock", "holdings.connection", "holdings.file", "holdings.generator"},
+        target="fork",
+        shows=False,
+    ),
+    Program("options", set(), target="fork"),
+    Program("settings", set(), ("price",), target="fork"),
+]
+
+
+def bare(name: str) -> str:
+    """Give a name without the key of a facet, which differs between versions of a library."""
+    return re.sub(r"^(\w+):.*", r"\1", name)
+
+
+@pytest.mark.parametrize(
+    "program", [pytest.param(p, id=" ".join((p.folder, *p.arguments, p.target))) for p in ALL]
+)
+def test_names_what_a_worker_would_not_have(program: Program, runner: Runner) -> None:
+    """Each name is found, no other is, and workers of the target do what was predicted."""
+    script = PROGRAMS / "audit" / program.folder / "main.py"
+    options = ("--target", program.target, "--output-format", "json")
+    done = runner.cli("audit", *options, script, "fork", *program.arguments)
+    found = json.loads(done.stdout)
+    assert {bare(finding["name"]) for finding in found} == program.named, done.stderr
+    assert done.exit_code == bool(program.named)
+    if program.target != "fork" and program.shows:
+        forked = runner.plain(script, "fork", *program.arguments)
+        fresh = runner.plain(script, program.target, *program.arguments)
+        assert (forked.stdout != fresh.stdout) == bool(program.named)
