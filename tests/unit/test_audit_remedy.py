@@ -15,7 +15,7 @@ from workerstate.audit.anew import Opening, opening_of
 from workerstate.audit.finding import Inherited
 from workerstate.audit.placing import places
 from workerstate.audit.prove import asked_about
-from workerstate.audit.remedy import Remedy, remedy_of
+from workerstate.audit.remedy import Remedy, remedy_of, worded
 from workerstate.report import remedied
 
 if TYPE_CHECKING:
@@ -179,6 +179,28 @@ def test_no_findings_need_nothing() -> None:
 def test_workers_are_asked_for_what_was_found(name: str, carry: str, asked: str) -> None:
     """A facet's key is asked for by the finding's name, a global by the carried one."""
     assert asked_about(found("WS511", name), carry) == asked
+
+
+@pytest.mark.parametrize(
+    ("finding", "remedy"),
+    [
+        (
+            found("WS511", "app.X", carry="app:X"),
+            'Declare it: WorkerSpec(carry=["app:X"]). Or do this.',
+        ),
+        (
+            found("WS519", "sys.modules['app']"),
+            'Declare it: WorkerSpec(preload=["app"]). Or do this.',
+        ),
+        (found("WS111", "numpy:legacy"), "Declare it: WorkerSpec(seed=0). Or do this."),
+        (found("WS516", "app.LOCK"), "Do this."),
+        (found("WS510", "app.X", carry="app:X", parent="class app.X"), "Do this."),
+    ],
+)
+def test_remedy_names_the_declaration(finding: Inherited, remedy: str) -> None:
+    """What every format shows of a finding names the declaration that answers it."""
+    assert worded(finding).remedy == remedy
+    assert worded(finding).replace(remedy="Do this.") == finding
 
 
 # --- what a worker opens for itself

@@ -110,6 +110,10 @@ class Remedy(Value):
         lines += _call("spec = WorkerSpec", self._options())
         return "\n".join(lines) + "\n"
 
+    def call(self) -> str:
+        """Give the call that makes the spec, on one line."""
+        return f"WorkerSpec({', '.join(self._options())})"
+
     def _options(self) -> list[str]:
         options = []
         if self.names:
@@ -166,6 +170,19 @@ def _opening(finding: Inherited) -> Opening | None:
     # A generator that is made of a given seed would be the same one in each worker again.
     seeded = opening is not None and not opening.expression.endswith("()")
     return None if finding.code == _STREAM and seeded else opening
+
+
+def worded(finding: Inherited) -> Inherited:
+    """Give the finding with a remedy that says what is to be declared, if something is."""
+    answer = remedy_of([finding])
+    said = finding.remedy
+    other = said[:1].lower() + said[1:]
+    if answer.anew:
+        said = f"Open it anew in each worker (audit --fix has the code). Or {other}"
+    elif answer.declares:
+        said = f"Declare it: {answer.call()}. Or {other}"
+    changed: Inherited = finding.replace(remedy=said)
+    return changed
 
 
 def concerns(finding: Inherited, target: str) -> bool:

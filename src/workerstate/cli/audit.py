@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workerstate.audit.driver import TARGETS, audit
+from workerstate.audit.remedy import worded
 from workerstate.cli.output import (
     add_format,
     all_rules,
@@ -88,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
         stdout=sys.stderr.fileno(),
         **options,
     )
-    kept = [finding for finding in found.findings if _is_wanted(finding, project)]
+    kept = [worded(finding) for finding in found.findings if _is_wanted(finding, project)]
     repair = Repair(found, kept, command, arguments.timeout or project.timeout, options)
     proofs = list(repair.proofs()) if arguments.prove else []
     _show(found, kept, proofs, arguments)
