@@ -258,6 +258,11 @@ def leak(kind):
     return os.getpid()
 
 
+def leak_if(now, kind):
+    if now:
+        KINDS[kind].leak()
+
+
 def read(kind):
     return os.getpid(), KINDS[kind].read()
 

@@ -104,6 +104,20 @@ def test_each_kind_of_leak_can_be_put_back(reset, kind):
     assert KINDS[kind].facet in {change.facet for change in reset.drifts()}
 
 
+@pytest.mark.parametrize("kind", [name for name in RESET if name != "RandomSeed"])
+def test_a_function_that_was_good_for_long_is_still_looked_at(refused, kind):
+    """The cheap look after every task sees each kind, and which task it was.
+
+    But for the random module's generator, which can't be looked at cheaply.
+    """
+    need(kind)
+    refused.submit(drift_tasks.read, kind).result(30)
+    assert list(refused.map(drift_tasks.leak_if, [False] * 5, [kind] * 5)) == [None] * 5
+    with pytest.raises(DriftError) as got:
+        refused.submit(drift_tasks.leak_if, True, kind).result(30)
+    assert {(change.facet, change.since) for change in got.value.args} == {(KINDS[kind].facet, 1)}
+
+
 @pytest.mark.parametrize("kind", ["Environ", "Threads"])
 def test_a_worker_can_be_retired(method, kind):
     """Another process, with the same number, runs the next task, and nobody need be told."""

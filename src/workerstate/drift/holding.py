@@ -151,9 +151,13 @@ def _put_back_numpy(held: Any, keys: Iterable[str]) -> None:
         return
     module: Any = sys.modules["numpy.random.mtrand"]
     generator = module._rand
-    if held is None:
-        generator.seed()  # it was imported, and seeded, in one task: as new means from entropy
+    swap: Any = getattr(sys.modules["numpy.random"], "set_bit_generator", None)  # from 1.24 on
+    if swap is None:
+        generator.seed()
     else:
+        # A new one knows that nobody has seeded it, so that the next seeding shows, too.
+        swap(type(generator._bit_generator)())
+    if held is not None:  # else it was imported and seeded in one task: entropy is as good as new
         generator.set_state(held[0])
 
 
