@@ -235,4 +235,7 @@ def test_every_way_to_run_tasks_tells(way, method):
         os.chdir(place)
     assert in_process(method) or os.getcwd() == place
     wanted = "not checked in threads" if thread else "drift_tasks.leak changed cwd: directory"
-    assert wanted in told[0]
+    if method.endswith("/task"):  # no other task runs there
+        assert told == []
+    else:
+        assert wanted in told[0]

@@ -60,6 +60,15 @@ def joblib(backend, spec, size):
 
 
 @contextlib.contextmanager
+def joblib_on_engine(method, spec, size):
+    from joblib import Parallel, delayed
+
+    method, _, clean = method.partition("/")
+    with spec.joblib(n_jobs=size, start_method=method, clean=clean or "never"):
+        yield lambda fn, items: Parallel()(delayed(fn)(item) for item in items)
+
+
+@contextlib.contextmanager
 def mpire(method, spec, size):
     from mpire import WorkerPool
 
@@ -94,9 +103,16 @@ ALL = [
     *((futures, method) for method in METHODS),
     (reusable, "loky"),
     *((joblib, backend) for backend in ("loky", "multiprocessing", "threading", "sequential")),
+    *((joblib_on_engine, how) for how in ("template", "template/call", "template/task")),
     *((way, method) for way in (mpire, pebble) for method in ("fork", "spawn")),
 ]
-NEEDS = {reusable: "loky", joblib: "joblib", mpire: "mpire", pebble: "pebble"}
+NEEDS = {
+    reusable: "loky",
+    joblib: "joblib",
+    joblib_on_engine: "joblib",
+    mpire: "mpire",
+    pebble: "pebble",
+}
 
 
 def name(way, method):

@@ -100,7 +100,7 @@ def register() -> None:
     Raises:
         BackendUnavailableError: joblib is not installed.
     """
-    _joblib().register_parallel_backend(_NAME, _backend)
+    _joblib().register_parallel_backend(_NAME, make_backend)
 
 
 def _joblib() -> Any:
@@ -128,7 +128,7 @@ def _workers(spec: WorkerSpec, given: dict[str, Any]) -> Workers | None:
     return Workers(spec, engine, is_block=True)
 
 
-def _backend(nesting_level: int | None = None, **given: Any) -> Any:
+def make_backend(nesting_level: int | None = None, **given: Any) -> Any:
     """Make a backend for joblib: of the block, where there is one."""
     from workerstate.backends.joblib_engine.backend import Workers, WorkerstateBackend
     from workerstate.spec import WorkerSpec

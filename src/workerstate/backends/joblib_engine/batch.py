@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from joblib import parallel_config
+from joblib import parallel_config, register_parallel_backend
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,3 +31,13 @@ class Batch:
 
     def __reduce__(self) -> Any:
         return Batch, (self.items, self.nested)
+
+
+def _backend(*args: Any, **given: Any) -> Any:
+    from workerstate.backends.joblib import make_backend
+
+    return make_backend(*args, **given)
+
+
+# The parent's functions may name the backend inside tasks.
+register_parallel_backend("workerstate", _backend)
