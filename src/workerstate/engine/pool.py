@@ -7,9 +7,10 @@ import os
 import time
 from concurrent.futures import Future
 
-from workerstate.engine import processes, recalling
+from workerstate.engine import recalling
 from workerstate.engine.arena import Arena
-from workerstate.engine.board import Board, monotonic
+from workerstate.engine.board import Board
+from workerstate.engine.deadlines import Deadlines
 from workerstate.engine.dispatch import Dispatcher
 from workerstate.engine.hearing import Hearing
 from workerstate.engine.mapping import Job
@@ -52,7 +53,8 @@ class Pool:
         self.arena = Arena()
         self.board = Board(workers)
         self.slots = [Slot(number, self.board.cell(number)) for number in range(workers)]
-        self.tasks = Dispatcher(self.arena, workers, self._renew, self._watch, by_call=by_call)
+        self.deadlines = Deadlines(self)
+        self.tasks = Dispatcher(self.arena, workers, self._renew, self.deadlines.watch, by_call=by_call)
         self.lock = self.tasks.lock
         self.hearing = Hearing(self)
         self.receiver = Receiver("workerstate-pool", self._turn, self.break_with)
@@ -309,28 +311,6 @@ class Pool:
     def _workers(self) -> list[Worker]:
         found = [each for slot in self.slots for each in (slot.running, *slot.ready)]
         return [each for each in found if each is not None]
-
-    def _watch(self, worker: Worker, task: Task) -> None:
-        """See to it that a task is over in time. Under the lock."""
-        assert task.limits.timeout is not None
-        number = task.number
-        self.receiver.at(
-            monotonic() + task.limits.timeout, lambda: self._check_late(worker, task, number)
-        )
-
-    def _check_late(self, worker: Worker, task: Task, number: int) -> None:
-        with self.lock:
-            if not any(number in packet.tasks for packet in worker.packets):
-                return
-            begun, since = worker.slot.cell.begun()
-            left = since + (task.limits.timeout or 0.0) - monotonic()
-            if begun != number:  # its worker is still starting
-                self.receiver.at(monotonic() + 0.01, lambda: self._check_late(worker, task, number))
-            elif left > 0:
-                self.receiver.at(monotonic() + left, lambda: self._check_late(worker, task, number))
-            else:
-                task.late = True
-                processes.kill(worker.pid)
 
     def _turn(self) -> float | None:
         """Do what is due between two rounds of the receiver; give how long it may wait."""
