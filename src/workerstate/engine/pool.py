@@ -54,7 +54,9 @@ class Pool:
         self.board = Board(workers)
         self.slots = [Slot(number, self.board.cell(number)) for number in range(workers)]
         self.deadlines = Deadlines(self)
-        self.tasks = Dispatcher(self.arena, workers, self._renew, self.deadlines.watch, by_call=by_call)
+        self.tasks = Dispatcher(
+            self.arena, workers, self._renew, self.deadlines.watch, by_call=by_call
+        )
         self.lock = self.tasks.lock
         self.hearing = Hearing(self)
         self.receiver = Receiver("workerstate-pool", self._turn, self.break_with)
