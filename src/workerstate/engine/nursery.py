@@ -8,6 +8,7 @@ together with the one that takes its place.
 from __future__ import annotations
 
 import os
+import socket
 import sys
 
 from workerstate.engine import processes, wire
@@ -16,8 +17,6 @@ from workerstate.engine.serving import Server
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
-
     from workerstate.engine.template import Template
 
 
@@ -47,9 +46,15 @@ class Nursery:
         ended: list[tuple[int, int]] = []
         try:
             while True:
-                while len(self._alive) < self._most:
+                replaced = self._is_replaced()
+                while len(self._alive) < self._most and not replaced:
                     self._fork(ended)
                     ended = []
+                if ended:
+                    wire.tell(self.link, ("ended", 0, ended))
+                    ended = []
+                if not self._alive:
+                    os._exit(0)
                 child, status = os.waitpid(-1, 0)
                 if child in self._alive:
                     self._alive.discard(child)
@@ -58,6 +63,13 @@ class Nursery:
         except (ConnectionError, BrokenPipeError):
             self._wait_for_all()
             os._exit(0)
+
+    def _is_replaced(self) -> bool:
+        """Tell whether the parent has said, by closing its side, that it wants no more workers."""
+        try:
+            return not self.link.recv(1, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
 
     def _fork(self, ended: list[tuple[int, int]]) -> None:
         near, far = wire.pair()

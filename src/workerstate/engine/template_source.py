@@ -95,10 +95,15 @@ class TemplateSource(Source):
         slot.keeper = link
         self._pool.receiver.add(link.fileno(), lambda: self._hear_nursery(slot, link))
         if old is not None:
-            self._drop_nursery(old)
+            # Not closed: it is still to tell how that worker ends.
+            try:
+                old.shutdown(socket.SHUT_WR)
+            except OSError:  # it has died, which is heard
+                pass
             for worker in slot.ready:
-                worker.gone = True
+                worker.served = True  # its end is no fault of its own
                 self._pool.receiver.remove(worker.end.fileno())
+                worker.gone = True
                 worker.close()
             slot.ready.clear()
 
@@ -179,31 +184,34 @@ class TemplateSource(Source):
         except OSError:
             news, fds = None, []
         if news is None:
-            self._drop_nursery(link)
-            if slot.keeper is link and not self._stopping:
-                self._nursery_died(slot)
+            self._nursery_left(slot, link)
             return
         _, pid, ended = news
         for each, status in ended:
             worker = self._workers.pop(each, None)
             if worker is not None:
                 self._pool.hearing.bury(worker, status)
-        worker = Worker(slot, socket.socket(fileno=fds[0]), pid=pid, single=True)
+        if not fds:  # it has been replaced, and forks no more
+            return
+        worker = Worker(slot, socket.socket(fileno=fds[0]), pid=pid, single=True, process=link)
         self._workers[pid] = worker
         if slot.keeper is link:
             self._pool.deliver(worker)
         else:
+            worker.gone = worker.served = True
             worker.close()
 
-    def _nursery_died(self, slot: Slot) -> None:
-        """Bury the workers that have gone with their nursery, and have a new one forked."""
-        slot.keeper = None
+    def _nursery_left(self, slot: Slot, link: socket.socket) -> None:
+        """Bury the workers that have gone with their nursery; have a new one if it has not that."""
+        self._drop_nursery(link)
         for pid, worker in list(self._workers.items()):
-            if worker.slot is slot:
+            if worker.process is link:
                 del self._workers[pid]
                 self._pool.hearing.bury(worker, int(signal.SIGKILL))
-        with self._pool.lock:
-            self._pool.start(slot)
+        if slot.keeper is link and not self._stopping:
+            slot.keeper = None
+            with self._pool.lock:
+                self._pool.start(slot)
 
     def _failed(self, pickled: bytes, wrong: list[str]) -> None:
         error = pickle.loads(pickled)
