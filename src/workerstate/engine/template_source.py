@@ -47,6 +47,7 @@ class TemplateSource(Source):
         self._known: set[str] = set()
         self._workers: dict[int, Worker] = {}  # by pid
         self._nurseries: dict[int, Slot] = {}  # by pid
+        self._links: set[socket.socket] = set()  # to nurseries, also those that were replaced
         self._new: dict[tuple[int, int], Worker] = {}  # by slot and generation, until the pid comes
         self._process: subprocess.Popen[bytes] | None = None
         self._buffer = memoryview(bytearray(wire.BUFFER))
@@ -93,6 +94,7 @@ class TemplateSource(Source):
         """Listen to a slot's new nursery; the old one ends with the worker that it has running."""
         old: socket.socket | None = slot.keeper
         slot.keeper = link
+        self._links.add(link)
         self._pool.receiver.add(link.fileno(), lambda: self._hear_nursery(slot, link))
         if old is not None:
             # Not closed: it is still to tell how that worker ends.
@@ -108,6 +110,7 @@ class TemplateSource(Source):
             slot.ready.clear()
 
     def _drop_nursery(self, link: socket.socket) -> None:
+        self._links.discard(link)
         self._pool.receiver.remove(link.fileno())
         link.close()
 
@@ -245,9 +248,8 @@ class TemplateSource(Source):
         self._stopping = True
         if self._process is None:
             return
-        for slot in self._pool.slots:
-            if slot.keeper is not None:
-                self._drop_nursery(slot.keeper)
+        for link in list(self._links):
+            self._drop_nursery(link)
         if at_once:
             self._kill_all()
         else:
