@@ -79,7 +79,7 @@ def umask() -> int | None:
 
     Should a thread of native code make a file just then, it is for nobody else to read.
     """
-    if thread_count():
+    if len(sys._current_frames()) > 1:  # in a forked process the count is still its maker's
         return None
     mask = os.umask(0o777)
     os.umask(mask)
