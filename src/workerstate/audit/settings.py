@@ -9,8 +9,8 @@ from workerstate.snapshot import compare_texts
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from workerstate.audit.case import Case
     from workerstate.audit.finding import Inherited
-    from workerstate.audit.judge import Case
 
 # Facet -> the settings that change results.
 _KEYS: dict[str, tuple[str, ...]] = {

@@ -9,8 +9,8 @@ from workerstate.audit.units import SEEDERS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from workerstate.audit.case import Case
     from workerstate.audit.finding import Inherited
-    from workerstate.audit.judge import Case
 
 # The library's module -> the facet of its generator.
 _MODULES = {"numpy.random": "numpy", "random": "random"}

@@ -1,0 +1,112 @@
+"""One task under one target, with what the parent and the reference workers said of it."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from typing import TYPE_CHECKING, Any
+
+from workerstate.audit.finding import Inherited
+from workerstate.audit.places import imported_from
+from workerstate.audit.rules import BY_KIND, RULES
+
+if TYPE_CHECKING:
+    from workerstate.audit.places import Places
+
+TESTED = "?"
+
+
+class Case:
+    """One task under one target: what is known of it."""
+
+    def __init__(
+        self,
+        request: dict[str, Any],
+        target: str,
+        values: dict[str, Any],
+        facets: dict[str, dict[str, str]],
+        places: Places,
+    ) -> None:
+        self.request = request
+        self.target = target
+        self.values = values
+        self.facets = facets
+        self.answers = request.get("answers", {}).get(target, [])
+        self.reads = request["reads"]
+        self.first = request["first"]
+        self.places = places
+        self.followed = {(f, line) for f, line, _ in self.reads["followed"]}
+        self.followed |= {(f, line) for f, line, _ in self.first["followed"]}
+
+    @property
+    def answer(self) -> dict[str, Any]:
+        """What the first reference worker said."""
+        found: dict[str, Any] = self.answers[0]
+        return found
+
+    @property
+    def set_up_by_library(self) -> bool:
+        """Whether the initializer calls a library, which may make in a worker what it needs."""
+        names = {name.partition(".")[0] for name in self.first["calls"]}
+        return not names <= {*sys.stdlib_module_names, *dir(builtins)}
+
+    def finding(
+        self, kind: str, name: str, sentence: str, *, parent: str | None, worker: str | None,
+        read: str | None = None, set_: str | None = None, carry: str | None = None,
+        reason: str = "",
+    ) -> Inherited:  # fmt: skip
+        """Make a finding of this task."""
+        rule = RULES[BY_KIND[kind]]
+        return Inherited(
+            code=rule.code,
+            name=name,
+            kind=kind,
+            task=self.request["task"],
+            where_set=set_,
+            where_read=read or None,
+            parent=parent,
+            worker=worker,
+            remedy=rule.remedy,
+            sentence=sentence,
+            targets=(self.target,),
+            carry=carry,
+            reason=reason,
+        )
+
+    def where_read(self, root: str, chain: tuple[str, ...]) -> str | None:
+        """Give the first place that reads a root, by way of ``chain`` if possible."""
+        rows = (self.reads["names"].get(root) or []) + (self.reads["library"].get(root) or [])
+        exact = [at for steps, at in rows if tuple(steps) == chain]
+        for at in (*exact, *(at for _, at in rows)):
+            if not at.startswith(":"):
+                return str(at)
+        return None
+
+    def carry(self, name: str) -> str | None:
+        """Give the name as a declaration takes it: module:NAME."""
+        module = name
+        while "." in module:
+            module = module.rpartition(".")[0]
+            if module in self.request["module_files"] or module == "__main__":
+                return f"{module}:{name[len(module) + 1 :]}"
+        module, _, rest = name.partition(".")
+        return f"{module}:{rest}" if rest else None
+
+    def arrives(self, root: str) -> bool:
+        """Tell whether the initializer sets it, it is sent along, or it can't be known."""
+        if any(store == root or root.startswith(store + ".") for store in self.first["stores"]):
+            return True
+        unseen = self.target == "loky" or not self.request.get("with_main", True)
+        return unseen and root.startswith("__main__.")
+
+    def home(self, root: str) -> str:
+        """Give the name of an object where it was made, not where it was imported."""
+        others = self.request["origins"].get(root, [])
+        files = self.request["module_files"]
+        for name in [root, *others]:
+            module, _, attribute = name.rpartition(".")
+            path = files.get(module)
+            source = imported_from(module, path, attribute) if path else None
+            if source is not None and source in others:
+                return source
+        return root

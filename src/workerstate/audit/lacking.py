@@ -1,0 +1,126 @@
+"""What a worker would not have of what its task reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workerstate.audit.case import TESTED
+from workerstate.audit.compare import compare
+from workerstate.audit.rules import BY_KIND, RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from workerstate.audit.case import Case
+    from workerstate.audit.compare import Gap
+    from workerstate.audit.finding import Inherited
+
+
+def missing(case: Case) -> Iterator[Inherited]:
+    """Give the names that a reference worker has otherwise than the parent, or not at all."""
+    by_root: dict[str, list[tuple[tuple[str, ...], Gap]]] = {}
+    for key, parent in case.values.items():
+        root, *steps = key.split("\t")
+        if key not in case.answer["values"] or case.arrives(root):
+            continue
+        of_class = _is_class_attribute(root)
+        gap = compare(parent, case.answer["values"][key], of_class=of_class)
+        if gap is not None:
+            by_root.setdefault(root, []).append((tuple(steps), gap))
+    gone = {root for root, gaps in by_root.items() if all(g.worker is None for _, g in gaps)}
+    for root, gaps in by_root.items():
+        if root.rpartition(".")[0] in gone:
+            continue  # the class itself is not there
+        chains = [chain for chain, _ in gaps]
+        if not _is_of_library(case, root) and _manages_itself(case, root, chains, gaps):
+            continue
+        kept = [
+            (c, g)
+            for c, g in gaps
+            if not g.vague or case.places.outside(root, chains, case.followed)
+        ]
+        if _is_of_library(case, root):
+            kept = [(c, g) for c, g in kept if _tells_for_library(case, root, g)]
+        if kept:
+            chain, gap = min(kept, key=lambda row: (row[0][-1:] == (TESTED,), len(row[0])))
+            yield _lack(case, root, chain, gap, chains)
+
+
+def _lack(
+    case: Case, root: str, chain: tuple[str, ...], gap: Gap, chains: list[tuple[str, ...]]
+) -> Inherited:
+    name = case.home(root)
+    steps = "".join(step for step in chain if step not in (TESTED, "!", "*"))
+    shown = f"{name}{steps}" if not steps.startswith(("(", "{")) else name
+    if (case.values.get(root) or {}).get("kind") == "function" and steps.startswith("."):
+        name = shown  # an attribute that the program hung on its function
+    here = "is not there" if gap.worker is None else f"is {gap.worker}"
+    read = case.where_read(root, chain)
+    carry = None if gap.kind == "lock" else case.carry(name)
+    return case.finding(
+        gap.kind,
+        name,
+        f"{shown} is {gap.parent} in the parent and {here} in a {case.target} worker, and "
+        f"{case.request['task']} reads it",
+        parent=gap.parent,
+        worker=gap.worker,
+        read=read,
+        set_=case.places.where(name, chains, case.followed),
+        carry=carry,
+        reason="" if carry else RULES[BY_KIND[gap.kind]].remedy,
+    )
+
+
+def _manages_itself(
+    case: Case, root: str, chains: list[tuple[str, ...]], gaps: list[tuple[tuple[str, ...], Gap]]
+) -> bool:
+    """Tell whether the task's own code sets what it reads: a cache, or what is made when needed."""
+    if root not in case.reads["stores"]:
+        return False
+    # Of what is made when needed (a singleton), the attributes that others set are the parent's.
+    direct = case.places.outside(root, (), case.followed)
+    if len(case.places.outside(root, chains, case.followed)) > len(direct):
+        return False
+    if not direct:
+        return True
+    tested = any(list(steps)[-1:] == [TESTED] for steps, _ in case.reads["names"].get(root, ()))
+    empty = all(gap.worker in ("None", "{}", "[]", "False", "set()", None) for _, gap in gaps)
+    return tested and empty
+
+
+def _is_class_attribute(root: str) -> bool:
+    owner = root.rpartition(".")[0].rpartition(".")[2]
+    return owner[:1].isupper() or owner.lstrip("_")[:1].isupper()
+
+
+def _is_of_library(case: Case, root: str) -> bool:
+    return root in case.reads["library"]
+
+
+def _tells_for_library(case: Case, root: str, gap: Gap) -> bool:
+    """Of libraries only what the program put there counts."""
+    if gap.kind in ("patched", "missing"):
+        return True
+    return bool(case.places.of(root))
+
+
+def set_late(case: Case) -> Iterator[Inherited]:
+    """Give what the parent set after the workers of a pool were forked."""
+    for row in case.request["late"]:
+        root = row["root"]
+        outside = case.places.outside(root, (), case.followed)
+        if case.arrives(root) or (root in case.reads["stores"] and not outside):
+            continue
+        name = case.home(root)
+        yield case.finding(
+            "missing" if row["new"] else "different",
+            name,
+            f"{name} was set after the pool's workers were forked: they have what was there "
+            f"before, and {case.request['task']} reads it",
+            parent=row["text"],
+            worker=None if row["new"] else "what was there when the pool was made",
+            read=case.where_read(root, ()),
+            set_=case.places.where(name, (), case.followed),
+            carry=None if ":" in name else case.carry(name),
+            reason="set it before the pool is made, or send it with the tasks",
+        )
