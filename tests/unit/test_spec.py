@@ -164,11 +164,14 @@ def test_calls_count_from_zero_in_each_spec():
 
 
 def test_the_executor_refuses_what_it_does_not_have():
-    """An unknown start method, or one that is not there yet, is refused with a word on it."""
+    """What is unknown, or can't be done where tasks run in this process, is refused in words."""
     for given, word in (
         ({"start_method": "spwan"}, "did you mean 'spawn'"),
-        ({"start_method": "template"}, "not there yet"),
-        ({"clean": "task"}, "not there yet"),
+        ({"clean": "tasks"}, "did you mean 'task'"),
+        ({"clean": "task", "start_method": "thread"}, "can't be a fresh one"),
+        ({"timeout": 0}, "more than 0"),
+        ({"retries": -1}, "from 0 on"),
+        ({"timeout": 5, "start_method": "inline"}, "end a worker to end its task"),
         ({"max_workers": 0}, "from 1 on"),
     ):
         with pytest.raises(SpecError, match=word):
