@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import sys
 
+from workerstate.audit import shapes
+from workerstate.audit.brought import owner_of
+from workerstate.audit.known import MethodType
+from workerstate.fingerprint.classes import FunctionType, qualified
 from workerstate.observe.seams import names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from workerstate.audit.reach import Reach
 
     Unit = tuple[Any, tuple[Any, ...], dict[str, Any]]
 
@@ -74,3 +80,52 @@ def method_of(owner: Any) -> str:
     if context is None or home.startswith("billiard"):
         return "fork"
     return str(context.get_start_method())
+
+
+def identity(unit: Unit) -> object:
+    """Tell distinct tasks apart: the function, and what kind of things it gets."""
+    function, args, named = unit
+    code = code_of(function)
+    kinds = tuple(_kind(value) for value in (*args[:8], *list(named.values())[:8]))
+    return (id(code) if code is not None else names.name(function), kinds)
+
+
+def _kind(value: Any) -> object:
+    code = code_of(value)
+    return id(code) if code is not None else id(type(value))
+
+
+def code_of(value: Any) -> Any:
+    """Give the code of a function or method, without asking an object of the program's."""
+    if type(value) is MethodType:
+        value = value.__func__
+    return value.__code__ if type(value) is FunctionType else None
+
+
+def is_batch(called: Any) -> bool:
+    """Tell whether it is one of joblib's batches, which may hold any functions."""
+    return type(called).__name__ not in ("function", "method", "partial")
+
+
+def modules_of(unit: Unit) -> list[str]:
+    """Give the modules that a worker imports to read the task."""
+    found: list[str] = []
+    function, args, named = unit
+    for value in (function, owner_of(function), *args, *named.values()):
+        own = value.__module__ if type(value) in (FunctionType, MethodType, type) else None
+        for module in (own, qualified(type(value))[0]):
+            if type(module) is str and module not in found and module != "builtins":
+                found.append(module)
+    return found
+
+
+def modules_by_value(unit: Unit, reach: Reach) -> list[str]:
+    """Give the modules that a worker imports for the code of a function of the main module.
+
+    loky sends such a function with what it names; what is of another module goes by name.
+    """
+    if "__main__" not in modules_of(unit):
+        return []
+    found = {shapes.module_of(root) for table in (reach.names, reach.library) for root in table}
+    found.update(name for name in reach.used if name in sys.modules)
+    return sorted(name for name in found if name not in (None, "__main__", "builtins"))

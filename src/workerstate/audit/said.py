@@ -1,0 +1,90 @@
+"""What a walk through a task's code found, as plain data for the request to the audit."""
+
+from __future__ import annotations
+
+from workerstate.audit import exceptions, shapes
+from workerstate.fingerprint.walk import is_scalar
+from workerstate.observe import state
+from workerstate.program import user_modules
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from workerstate.audit.reach import Reach
+    from workerstate.audit.shapes import Shape
+
+# Facets that any code may touch.
+_ALWAYS = ("environ", "logging", "warnings", "limits", "locale", "flags")
+
+
+def said(reach: Reach) -> dict[str, Any]:
+    """Give what a walk found, as plain data."""
+    return {
+        "names": _table(reach.names),
+        "library": _table(reach.library),
+        "stores": {root: str(at) for root, at in reach.stores.items()},
+        "calls": {name: str(at) for name, at in reach.calls.items()},
+        "used": {name: str(at) if at else "" for name, at in reach.used.items()},
+        "loggers": sorted(reach.loggers),
+        "variables": {name: str(at) for name, at in reach.variables.items()},
+        "set_variables": sorted(reach.set_variables),
+        "identity": {root: str(at) for root, at in reach.identity.items()},
+        "imports": list(reach.imports),
+        "attributes": {name: str(at) for name, at in list(reach.attributes.items())[:3000]},
+        "loose_stores": sorted(reach.loose_stores),
+        "formats": {name: str(at) for name, at in reach.formats.items()},
+        "hashes": str(reach.hashes) if reach.hashes else None,
+        "recursive": str(reach.recursive) if reach.recursive else None,
+        "followed": [[file, line, name] for (file, line), name in reach.followed.items()],
+        "exceptions": exceptions.lost(reach),
+        "notes": list(reach.notes),
+    }
+
+
+def _table(names: dict[str, Any]) -> dict[str, list[list[Any]]]:
+    return {
+        root: [[list(chain), str(at)] for chain, at in chains.items()]
+        for root, chains in names.items()
+    }
+
+
+def values_of(reach: Reach) -> dict[str, Shape | None]:
+    """Give the shape of each thing that is read, by root and chain."""
+    found = {}
+    for table in (reach.names, reach.library):
+        for root, chains in table.items():
+            for chain in chains:
+                found["\t".join((root, *chain))] = shapes.shape_at(root, chain)
+    for root in reach.names:
+        owner = root.rpartition(".")[0]
+        if owner != shapes.module_of(root):
+            found.setdefault(owner, shapes.shape_at(owner, ()))
+    return found
+
+
+def digest(shape: Shape | None) -> object:
+    """Give what tells a value from another one."""
+    return None if shape is None else (shape["type"], shape["digest"])
+
+
+def touched(reach: Reach) -> dict[str, dict[str, str]]:
+    """Give the settings that the task's code may touch, as texts."""
+    wanted = {*_ALWAYS, *reach.used}
+    return {name: row for name, row in state.read().items() if name in wanted}
+
+
+def origins(reach: Reach) -> dict[str, list[str]]:
+    """Give the other names of the program that lead to the same object."""
+    by_id: dict[int, list[str]] = {}
+    for module, namespace in user_modules().items():
+        for name, value in list(namespace.items()):
+            if type(name) is str and not name.startswith("__") and not is_scalar(value):
+                by_id.setdefault(id(value), []).append(f"{module}.{name}")
+    found = {}
+    for root in reach.names:
+        value = shapes.resolve(root, ())
+        others = by_id.get(id(value), [])
+        if len(others) > 1 and root in others:
+            found[root] = others
+    return found
