@@ -165,15 +165,19 @@ def _open_files() -> set[tuple[int, int]]:
 
 def _is_file(file: Any, before: Before) -> bool:
     """Tell whether it is a regular file with a position, open at the fork."""
-    import stat
-
     try:
         state = os.fstat(file.fileno())
     except OSError:
         return False
-    known = (state.st_dev, state.st_ino) in before.files
-    appends = "a" in str(getattr(file, "mode", ""))
-    return known and stat.S_ISREG(state.st_mode) and not appends and file.fileno() > 2
+    return (state.st_dev, state.st_ino) in before.files and _is_positioned(file)
+
+
+def _is_positioned(file: Any) -> bool:
+    import stat
+
+    appends = "a" in str(file.mode)
+    regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    return regular and not appends and file.fileno() > 2
 
 
 def _offset(file: Any) -> int:
@@ -273,13 +277,23 @@ _MADE_ONCE = (
 )
 
 
+def _is_open(value: Any, name: str) -> bool:
+    """Tell whether a value is a connection, or a file with a position."""
+    if name in _CONNECTIONS:
+        return True
+    if not issubclass(type(value), imported("_io", "_IOBase") or ()):
+        return False
+    files = [each for each in _below(value, 10) if type(each) is imported("_io", "FileIO")]
+    return any(not file.closed and _is_positioned(file) for file in files)
+
+
 def made_at_import(reach: Reach) -> list[dict[str, Any]]:
     """Give what is read of which each worker should have its own, if an import makes it."""
     rows = []
     for root in reach.names:
         value = resolve(root, ())
         name = name_of(type(value))
-        if kind_of(value) == "random" or name in _MADE_ONCE:
+        if kind_of(value) == "random" or name in _MADE_ONCE or _is_open(value, name):
             module = module_of(root)
             rows.append({"root": root, "module": module, "text": f"a {name}"})
     return rows
