@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 PROCESSES = ("template", "fork", "spawn", "forkserver", "loky")
 START_METHODS = (*PROCESSES, "thread", "inline")
+_BACKENDS = {"thread": "threads", "inline": "inline"}
 CLEAN = ("never", "call", "task")
 # Sockets of whole packets, pidfds and epoll are Linux's.
 HAS_ENGINE = sys.platform == "linux"
@@ -82,7 +83,7 @@ class Executor(Declared):
         self.max_workers = _check_size(max_workers, self.start_method)
         limited = _check_limits(timeout, retries, self.start_method)
         spec = spec if spec is not None else WorkerSpec()
-        backend = {"thread": "threads", "inline": "inline"}.get(self.start_method, "workerstate")
+        backend = _BACKENDS.get(self.start_method, "workerstate" if HAS_ENGINE else "futures")
         reused = clean != "task"
         fleet = Fleet(spec, backend=backend, size=self.max_workers, reused=reused)
         self._engine: Pool | None = None

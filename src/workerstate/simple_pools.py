@@ -21,7 +21,7 @@ def processes(method: str, size: int, initializer: Callable[[], object], clean: 
     """Give the standard library's pool of processes; each runs one task if ``clean`` says so.
 
     Raises:
-        SpecError: Python 3.10's can't do that.
+        SpecError: Python 3.10's can't do that, nor can any under ``fork``.
     """
     import multiprocessing
     import sys
@@ -34,6 +34,8 @@ def processes(method: str, size: int, initializer: Callable[[], object], clean: 
         return ReplacingPool(size, mp_context=context, initializer=initializer)
     if sys.version_info < (3, 11):
         raise SpecError(f"clean={clean!r} needs Python 3.11 on {sys.platform}")
+    if method == "fork":
+        raise SpecError(f"clean={clean!r} under 'fork' needs Linux; use 'spawn' on {sys.platform}")
     return ReplacingPool(size, mp_context=context, initializer=initializer, max_tasks_per_child=1)
 
 

@@ -178,6 +178,22 @@ def test_the_executor_refuses_what_it_does_not_have():
             Executor(**given)
 
 
+@pytest.mark.parametrize(
+    ("given", "word"),
+    [
+        ({"start_method": "template"}, "needs Linux"),
+        ({"start_method": "spawn", "clean": "call"}, "needs Linux"),
+        ({"start_method": "fork", "clean": "task"}, "needs"),
+        ({"start_method": "spawn", "retries": 1}, "end a worker to end its task"),
+    ],
+)
+def test_what_needs_linux_is_refused_elsewhere(monkeypatch, given, word):
+    """Where the engine can't be, what it alone can do is an error that says so."""
+    monkeypatch.setattr("workerstate.executor.HAS_ENGINE", False)
+    with pytest.raises(SpecError, match=word):
+        Executor(**given)
+
+
 def test_an_unknown_start_method_of_multiprocessing_is_refused():
     """So is one in the context's adapter."""
     with pytest.raises(SpecError, match="spwan"):
