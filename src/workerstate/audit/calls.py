@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workerstate.audit.known import ABSENT, Known, MethodType, is_a
-from workerstate.audit.lookups import attribute_of, class_of, contents
+from workerstate.audit.lookups import attribute_of, class_of, contents, known_function
 from workerstate.fingerprint.classes import (
     FunctionType,
     ModuleType,
@@ -98,7 +98,7 @@ def _function(
 ) -> Known | None:
     function = known.value
     if known.path is not None:
-        reach._keep(known.path[0], known.path[1], at)
+        reach.keep(known.path[0], known.path[1], at)
     if reach.can_follow(function):
         return reach.function(known, args, named)
     name = f"{function.__module__}.{function.__qualname__}"
@@ -177,7 +177,7 @@ def _make(reach: Reach, known: Known, args: Args, named: Named | None, at: Place
         for value in args[:1]:
             reach.formatted(value, at)
     if known.path is not None:
-        reach._keep(known.path[0], known.path[1], at)
+        reach.keep(known.path[0], known.path[1], at)
     if issubclass(cls, BaseException):
         reach.raised_class(cls, at)
     made = Known(ABSENT, cls=cls)
@@ -333,6 +333,4 @@ def _object(reach: Reach, known: Known, args: Args, named: Named | None, at: Pla
 
 def known_partial(value: Any) -> Known:
     """Give the function of a partial."""
-    from workerstate.audit.reach import known_function
-
     return known_function(value.func)

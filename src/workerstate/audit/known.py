@@ -10,6 +10,12 @@ if TYPE_CHECKING:
     Path: TypeAlias = "tuple[str, tuple[str, ...]]"
 
 
+# Steps of a chain that lead no further.
+ANY = "*"  # a step: whatever attributes the code names
+TESTED = "?"  # a step: only whether it is there
+FILLED = "!"  # a step: only that items can be put there
+
+
 class _Something:
     def method(self) -> None: ...
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from workerstate.audit.known import ABSENT, Known, is_a
+from workerstate.audit.known import ABSENT, Known, MethodType, is_a
 from workerstate.fingerprint.classes import (
     FunctionType,
     Layout,
@@ -200,3 +200,33 @@ def contents(value: Any, most: int = 200) -> Iterator[Any]:
         yield from list(dict.values(value))[:most]
     elif kind in (list, tuple, set, frozenset):
         yield from list(value)[:most]
+
+
+def known_function(value: Any) -> Known:
+    """Give a function, method or class with the name under which a worker finds it."""
+    kind = type(value)
+    if kind is MethodType:
+        owner = Known(value.__self__)
+        function = value.__func__
+        home = home_of(function) if type(function) is FunctionType else None
+        return Known(function, None if home is None else (home, ()), owner=owner)
+    if kind is FunctionType or issubclass(kind, type):
+        home = home_of(value)
+        return Known(value, None if home is None else (home, ()))
+    return Known(value)
+
+
+_STANDARD = frozenset(
+    (
+        *("True", "False", "None", "Ellipsis", "NotImplemented", "__debug__", "open"),
+        *("copyright", "credits", "license", "exit", "quit", "help"),
+    )
+)
+
+
+def is_standard(name: str, value: Any) -> bool:
+    """Tell whether a builtin is Python's own, not one that the program added or replaced."""
+    own = ("builtins", "_sitebuiltins", "_io")
+    if type(value) is type(len) or issubclass(type(value), type):
+        return value.__module__ in own
+    return name in _STANDARD and qualified(type(value))[0] in own

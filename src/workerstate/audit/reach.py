@@ -9,21 +9,22 @@ notes what it did not follow.
 from __future__ import annotations
 
 import builtins
-import os
 import time
 
 from workerstate.audit import calls
-from workerstate.audit.known import ABSENT, Known, MethodType, Place, is_a
+from workerstate.audit.known import ABSENT, FILLED, TESTED, Known, MethodType, Place, is_a
 from workerstate.audit.lookups import (
     at_home,
     attribute_of,
     attributes,
     class_of,
     contents,
-    home_of,
+    is_standard,
     item_of,
+    known_function,
 )
 from workerstate.audit.machine import Closure, Machine
+from workerstate.audit.noted import Noted
 from workerstate.audit.opcodes import HANDLERS
 from workerstate.fingerprint.classes import (
     FunctionType,
@@ -36,7 +37,7 @@ from workerstate.fingerprint.classes import (
     qualified,
 )
 from workerstate.fingerprint.walk import is_scalar
-from workerstate.program import is_users_file, user_modules
+from workerstate.program import is_users_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,9 +48,6 @@ MOST_FUNCTIONS = 1500
 MOST_SECONDS = 1.5
 MOST_DEPTH = 60
 MOST_BINDINGS = 6  # of one function: beyond, its arguments are taken as unknown
-ANY = "*"  # a step: whatever attributes the code names
-TESTED = "?"  # a step: only whether it is there
-FILLED = "!"  # a step: only that items can be put there
 
 # Methods that run without being named.
 IMPLIED = frozenset(
@@ -60,57 +58,14 @@ IMPLIED = frozenset(
         *("__setstate__", "__str__", "__repr__", "__hash__", "__bool__", "run"),
     )
 )
-_STANDARD = frozenset(
-    (
-        *("True", "False", "None", "Ellipsis", "NotImplemented", "__debug__", "open"),
-        *("copyright", "credits", "license", "exit", "quit", "help"),
-    )
-)
 _Code = type((lambda: None).__code__)
 
 
-class Reach:
-    """All that one task can read.
-
-    Attributes:
-        names: root -> chain -> the first place that reads it.
-        library: the same for attributes of libraries that are named directly.
-        stores: root -> the first place in the task's code that sets or changes it.
-        calls: functions of libraries that are called, by name.
-        used: libraries of which something is used.
-        loggers, variables: names of loggers and of environment variables that are read.
-        formats: libraries whose objects it makes into text.
-        hashes: where it asks for a hash, which for text is another one in each process.
-        set_variables: environment variables that are set.
-        identity: root -> where it is compared by ``is``.
-        imports: modules that the code imports when it is called.
-        exceptions: classes of exceptions of the program that it raises.
-        followed: (file, first line) of each code that was followed.
-        notes: what was not followed.
-    """
+class Reach(Noted):
+    """All that one task can read: walks through its code, and notes."""
 
     def __init__(self) -> None:
-        self.names: dict[str, dict[tuple[str, ...], Place]] = {}
-        self.library: dict[str, dict[tuple[str, ...], Place]] = {}
-        self.stores: dict[str, Place] = {}
-        self.calls: dict[str, Place] = {}
-        self.used: dict[str, Place | None] = {}
-        self.loggers: set[str] = set()
-        self.variables: dict[str, Place] = {}
-        self.set_variables: set[str] = set()
-        self.identity: dict[str, Place] = {}
-        self.imports: list[str] = []
-        self.exceptions: dict[str, tuple[type, Place]] = {}
-        self.followed: dict[tuple[str, int], str] = {}
-        self.notes: list[str] = []
-        self.attributes: dict[str, Place] = {}
-        self.loose_stores: set[str] = set()
-        self.recursive: Place | None = None
-        self.formats: dict[str, Place] = {}
-        self.hashes: Place | None = None
-        self.kept_arguments: int | None = None
-        self.modules = user_modules()
-        self.environ = os.environ
+        super().__init__()
         self._floating: dict[int, tuple[Known, bool]] = {}
         self._done: dict[object, Known | None] = {}
         self._times: dict[int, int] = {}
@@ -200,21 +155,6 @@ class Reach:
         if before is None or (whole and not before[1]):
             self._floating[key] = (known, whole)
 
-    def is_users(self, module: str) -> bool:
-        """Tell whether a module belongs to the program."""
-        return module in self.modules
-
-    def note(self, text: str) -> None:
-        """Keep a sentence on what was not followed."""
-        if text not in self.notes and len(self.notes) < 20:
-            self.notes.append(text)
-
-    def note_use(self, cls: type, at: Place | None) -> None:
-        """Keep that something of a library is used."""
-        module = qualified(cls)[0]
-        if not self.is_users(module) and module != "builtins":
-            self.used.setdefault(module.partition(".")[0], at)
-
     def _over(self) -> bool:
         if self._count > MOST_FUNCTIONS or time.monotonic() > self._deadline:
             self.note("the task's code is larger than what is followed; some of it was left out")
@@ -235,8 +175,8 @@ class Reach:
             return found
         held = vars(builtins).get(name, ABSENT)
         if held is not ABSENT:
-            return Known(held, None if _is_standard(name, held) else (f"builtins.{name}", ()))
-        self._keep(f"{home}.{name}", (), at)
+            return Known(held, None if is_standard(name, held) else (f"builtins.{name}", ()))
+        self.keep(f"{home}.{name}", (), at)
         return None
 
     def attribute(self, owner: Known | None, name: str, at: Place) -> Known | None:
@@ -283,11 +223,6 @@ class Reach:
         self.read(owner, at)
         return None
 
-    def variable(self, key: Known | None, at: Place) -> None:
-        """Note that an environment variable is read."""
-        if key is not None and is_a(key.value, str):
-            self.variables.setdefault(key.value, at)
-
     def read(self, value: Known, at: Place, *, step: str | None = None) -> None:
         """Note that the code does something with the whole of a value."""
         held = value.value
@@ -299,7 +234,7 @@ class Reach:
             return
         if value.path is not None:
             root, chain = value.path
-            self._keep(root, chain if step is None else (*chain, step), at)
+            self.keep(root, chain if step is None else (*chain, step), at)
             if step not in (TESTED, FILLED):
                 self.float(held)
         if held is not ABSENT and type(held) is imported("logging", "Logger"):
@@ -331,34 +266,6 @@ class Reach:
                 self.identity.setdefault(value.path[0], at)
                 self.read(value, at)
 
-    def store_name(self, space: dict[str, Any], name: str, value: Any, at: Place) -> None:
-        """Note that a global is set."""
-        self.stores.setdefault(f"{plain_module(space.get('__name__'))}.{name}", at)
-
-    def store_attribute(self, owner: Known | None, name: str, value: Any, at: Place) -> None:
-        """Note that an attribute is set."""
-        if owner is None or owner.value is ABSENT:
-            self.loose_stores.add(name)
-        elif issubclass(type(owner.value), ModuleType):
-            home = plain_module(vars(owner.value).get("__name__"))
-            self.stores.setdefault(f"{home}.{name}", at)
-        elif issubclass(type(owner.value), type):
-            home_name = home_of(owner.value)
-            self.stores.setdefault(f"{home_name}.{name}", at)
-        elif owner.path is not None:
-            self.stores.setdefault(owner.path[0], at)
-        else:
-            self.loose_stores.add(name)
-
-    def store_item(self, owner: Known, key: Known | None, at: Place) -> None:
-        """Note that an item is set."""
-        if owner.value is self.environ:
-            if key is not None:
-                self.set_variables.add(str(key.value))
-        elif owner.path is not None:
-            self.stores.setdefault(owner.path[0], at)
-            self.read(owner, at, step=FILLED)
-
     def imported(self, space: dict[str, Any], name: str, names: Any, level: Any) -> Known | None:
         """Note an import inside a function; give the module if the parent has it."""
         depth = level.value if level is not None and is_a(level.value, int) else 0
@@ -377,33 +284,6 @@ class Reach:
 
         module = sys.modules.get(shown)
         return None if module is None else Known(module)
-
-    def raised_class(self, cls: type, at: Place) -> None:
-        """Note that an exception of the program is raised."""
-        if issubclass(cls, BaseException) and self.is_users(qualified(cls)[0]):
-            name = home_of(cls) or ".".join(qualified(cls))
-            self.exceptions.setdefault(name, (cls, at))
-
-    def raised(self, value: Known | None, at: Place) -> None:
-        """Note what is raised: a class, or an instance that is made of it."""
-        if value is not None:
-            cls = value.value if is_a(value.value, type) else class_of(value)
-            if is_a(cls, type):
-                self.raised_class(cls, at)
-
-    def _keep(self, root: str, chain: tuple[str, ...], at: Place) -> None:
-        table = self.names if self._of_program(root) else self.library
-        table.setdefault(root, {}).setdefault(chain, at)
-
-    def _of_program(self, root: str) -> bool:
-        name = root
-        while "." in name:
-            name = name.rpartition(".")[0]
-            if name in self.modules:
-                return True
-            if module_namespace(name) is not None:
-                return False
-        return False
 
     # --- calls
 
@@ -467,25 +347,3 @@ class Reach:
 def _argument(value: Any) -> Known | None:
     """Give what a task gets; of a plain value only that the next task may get another one."""
     return None if is_scalar(value) else Known(value)
-
-
-def known_function(value: Any) -> Known:
-    """Give a function, method or class with the name under which a worker finds it."""
-    kind = type(value)
-    if kind is MethodType:
-        owner = Known(value.__self__)
-        function = value.__func__
-        home = home_of(function) if type(function) is FunctionType else None
-        return Known(function, None if home is None else (home, ()), owner=owner)
-    if kind is FunctionType or issubclass(kind, type):
-        home = home_of(value)
-        return Known(value, None if home is None else (home, ()))
-    return Known(value)
-
-
-def _is_standard(name: str, value: Any) -> bool:
-    """Tell whether a builtin is Python's own, not one that the program added or replaced."""
-    own = ("builtins", "_sitebuiltins", "_io")
-    if type(value) is type(len) or issubclass(type(value), type):
-        return value.__module__ in own
-    return name in _STANDARD and qualified(type(value))[0] in own

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import time
 
-from workerstate.audit.known import ABSENT, Known
+from workerstate.audit.known import ABSENT, ANY, FILLED, TESTED, Known
 from workerstate.audit.lookups import (
     attribute_of,
     attributes,
     item_of,
 )
-from workerstate.audit.reach import ANY, FILLED, TESTED
 from workerstate.fingerprint import describe_value, fingerprint, looks_secret
 from workerstate.fingerprint.classes import (
     FunctionType,

@@ -1,0 +1,141 @@
+"""What a walk through code notes: names that are read, what is set, called, raised, used."""
+
+from __future__ import annotations
+
+import os
+
+from workerstate.audit.known import ABSENT, FILLED, Known, Place, is_a
+from workerstate.audit.lookups import class_of, home_of
+from workerstate.fingerprint.classes import (
+    ModuleType,
+    module_namespace,
+    plain_module,
+    qualified,
+)
+from workerstate.program import user_modules
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_MOST_NOTES = 20
+
+
+class Noted:
+    """All that one task can read.
+
+    Attributes:
+        names: root -> chain -> the first place that reads it.
+        library: the same for attributes of libraries that are named directly.
+        stores: root -> the first place in the task's code that sets or changes it.
+        calls: functions of libraries that are called, by name.
+        used: libraries of which something is used.
+        loggers, variables: names of loggers and of environment variables that are read.
+        formats: libraries whose objects it makes into text.
+        hashes: where it asks for a hash, which for text is another one in each process.
+        set_variables: environment variables that are set.
+        identity: root -> where it is compared by ``is``.
+        imports: modules that the code imports when it is called.
+        exceptions: classes of exceptions of the program that it raises.
+        followed: (file, first line) of each code that was followed.
+        notes: what was not followed.
+    """
+
+    def __init__(self) -> None:
+        self.names: dict[str, dict[tuple[str, ...], Place]] = {}
+        self.library: dict[str, dict[tuple[str, ...], Place]] = {}
+        self.stores: dict[str, Place] = {}
+        self.calls: dict[str, Place] = {}
+        self.used: dict[str, Place | None] = {}
+        self.loggers: set[str] = set()
+        self.variables: dict[str, Place] = {}
+        self.set_variables: set[str] = set()
+        self.identity: dict[str, Place] = {}
+        self.imports: list[str] = []
+        self.exceptions: dict[str, tuple[type, Place]] = {}
+        self.followed: dict[tuple[str, int], str] = {}
+        self.notes: list[str] = []
+        self.attributes: dict[str, Place] = {}
+        self.loose_stores: set[str] = set()
+        self.recursive: Place | None = None
+        self.formats: dict[str, Place] = {}
+        self.hashes: Place | None = None
+        self.kept_arguments: int | None = None
+        self.modules = user_modules()
+        self.environ = os.environ
+
+    def is_users(self, module: str) -> bool:
+        """Tell whether a module belongs to the program."""
+        return module in self.modules
+
+    def note(self, text: str) -> None:
+        """Keep a sentence on what was not followed."""
+        if text not in self.notes and len(self.notes) < _MOST_NOTES:
+            self.notes.append(text)
+
+    def note_use(self, cls: type, at: Place | None) -> None:
+        """Keep that something of a library is used."""
+        module = qualified(cls)[0]
+        if not self.is_users(module) and module != "builtins":
+            self.used.setdefault(module.partition(".")[0], at)
+
+    def variable(self, key: Known | None, at: Place) -> None:
+        """Note that an environment variable is read."""
+        if key is not None and is_a(key.value, str):
+            self.variables.setdefault(key.value, at)
+
+    def store_name(self, space: dict[str, Any], name: str, value: Any, at: Place) -> None:
+        """Note that a global is set."""
+        self.stores.setdefault(f"{plain_module(space.get('__name__'))}.{name}", at)
+
+    def store_attribute(self, owner: Known | None, name: str, value: Any, at: Place) -> None:
+        """Note that an attribute is set."""
+        if owner is None or owner.value is ABSENT:
+            self.loose_stores.add(name)
+        elif issubclass(type(owner.value), ModuleType):
+            home = plain_module(vars(owner.value).get("__name__"))
+            self.stores.setdefault(f"{home}.{name}", at)
+        elif issubclass(type(owner.value), type):
+            home_name = home_of(owner.value)
+            self.stores.setdefault(f"{home_name}.{name}", at)
+        elif owner.path is not None:
+            self.stores.setdefault(owner.path[0], at)
+        else:
+            self.loose_stores.add(name)
+
+    def store_item(self, owner: Known, key: Known | None, at: Place) -> None:
+        """Note that an item is set."""
+        if owner.value is self.environ:
+            if key is not None:
+                self.set_variables.add(str(key.value))
+        elif owner.path is not None:
+            self.stores.setdefault(owner.path[0], at)
+            self.keep(owner.path[0], (*owner.path[1], FILLED), at)
+
+    def raised_class(self, cls: type, at: Place) -> None:
+        """Note that an exception of the program is raised."""
+        if issubclass(cls, BaseException) and self.is_users(qualified(cls)[0]):
+            name = home_of(cls) or ".".join(qualified(cls))
+            self.exceptions.setdefault(name, (cls, at))
+
+    def raised(self, value: Known | None, at: Place) -> None:
+        """Note what is raised: a class, or an instance that is made of it."""
+        if value is not None:
+            cls = value.value if is_a(value.value, type) else class_of(value)
+            if is_a(cls, type):
+                self.raised_class(cls, at)
+
+    def keep(self, root: str, chain: tuple[str, ...], at: Place) -> None:
+        """Note that the code reads what a path leads to."""
+        table = self.names if self._of_program(root) else self.library
+        table.setdefault(root, {}).setdefault(chain, at)
+
+    def _of_program(self, root: str) -> bool:
+        name = root
+        while "." in name:
+            name = name.rpartition(".")[0]
+            if name in self.modules:
+                return True
+            if module_namespace(name) is not None:
+                return False
+        return False
