@@ -181,6 +181,15 @@ def test_workers_are_asked_for_what_was_found(name: str, carry: str, asked: str)
     assert asked_about(found("WS511", name), carry) == asked
 
 
+def test_remedy_points_at_the_code(tmp_path: Path) -> None:
+    """What takes more than a call to open is in the code that --fix prints."""
+    path = tmp_path / "app.py"
+    path.write_text("X = connect()")
+    shared = worded(found("WS502", "app.X", where_set=f"{path}:1"))
+    expected = "Do this; audit --fix has code that opens it anew in each worker."
+    assert shared.remedy == expected
+
+
 @pytest.mark.parametrize(
     ("finding", "remedy"),
     [

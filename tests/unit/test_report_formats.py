@@ -104,6 +104,14 @@ def test_sarif_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run["originalUriBaseIds"]["%SRCROOT%"]["uri"] == tmp_path.as_uri() + "/"
 
 
+def test_sarif_message_says_what_to_do() -> None:
+    """A message is sentences: what is wrong, then the remedy."""
+    for message in ("a worker died", "a worker died."):
+        result = run_of(stated(message=message))["results"][0]
+        assert result["message"] == {"text": "a worker died. Do this."}
+    assert run_of(stated(remedy=""))["results"][0]["message"]["text"] == "a worker died."
+
+
 def test_sarif_takes_any_name() -> None:
     """A file name that is no text, and a rule that is not known, are written all the same."""
     run = run_of(stated(code="WS999", rule="new", path="\udcff.py"))

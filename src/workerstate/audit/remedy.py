@@ -178,7 +178,7 @@ def worded(finding: Inherited) -> Inherited:
     said = finding.remedy
     other = said[:1].lower() + said[1:]
     if answer.anew:
-        said = f"Open it anew in each worker (audit --fix has the code). Or {other}"
+        said = f"{said.rstrip('.')}; audit --fix has code that opens it anew in each worker."
     elif answer.declares:
         said = f"Declare it: {answer.call()}. Or {other}"
     changed: Inherited = finding.replace(remedy=said)

@@ -60,7 +60,7 @@ def _rule(code: str, found: list[Stated], rules: Mapping[str, Any]) -> dict[str,
 def _results(found: list[Stated], codes: list[str]) -> list[dict[str, Any]]:
     results, alike = [], Counter[str]()
     for finding in found:
-        text = " ".join(filter(None, (finding.message, finding.remedy)))
+        text = f"{finding.message.rstrip('.')}. {finding.remedy}".rstrip()
         result: dict[str, Any] = {
             "ruleId": finding.code,
             "ruleIndex": codes.index(finding.code),
