@@ -43,10 +43,14 @@ class Template:
         arena: what is shared with it.
         board: where workers say what they are doing.
         here: what was prepared.
+        often: it forks more than one worker for each place.
     """
 
-    def __init__(self, orders: socket.socket, arena: Arena, board: Board, here: Here) -> None:
+    def __init__(
+        self, orders: socket.socket, arena: Arena, board: Board, here: Here, *, often: bool
+    ) -> None:
         self.orders = orders
+        self.often = often
         self.arena = arena
         self.board = board
         self.here = here
@@ -147,7 +151,7 @@ class Template:
             return []
         _import(names)
         flush_all()
-        heap.prepare()
+        heap.prepare(huge=self.often)
         return names
 
     def _settle(self, settings: bytes | None, fingerprint: str) -> None:
@@ -201,17 +205,21 @@ def main(orders_fd: int, start_fd: int, arena_fd: int, board_fd: int) -> None:
     from workerstate.preparing import prepare
 
     sys.argv[:] = start["argv"]
+    often = start["often"]
+    if often and start["imports"]:
+        heap.reserve()
     here = prepare(portable.loads(start["birth"]), start["settings"], start["fingerprint"])
     wrong = [] if here.failure is not None else culprits()
     if here.failure is None and not wrong:
         flush_all()
-        heap.prepare()
+        heap.prepare(huge=often)
     processes.kill(watch)
     os.waitpid(watch, 0)
     if here.failure is not None or wrong:
         wire.tell(orders, ("failed", pickle.dumps(here.failure), wrong))
         _leave(here)
-    template = Template(orders, Arena(arena_fd), Board(start["workers"], board_fd), here)
+    board = Board(start["workers"], board_fd)
+    template = Template(orders, Arena(arena_fd), board, here, often=often)
     wire.tell(orders, ("ready", os.getpid()))
     try:
         template.run(parent)

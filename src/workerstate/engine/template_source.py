@@ -65,6 +65,8 @@ class TemplateSource(Source):
             "fingerprint": self._fingerprint,
             "argv": list(sys.argv),
             "workers": len(pool.slots),
+            "often": self.single or pool.tasks.by_call,
+            "imports": bool(birth.preload or birth.resources or birth.initializer),
         }
         self._birth = birth
         self._process = _execute(start, far, pool.arena.fd, pool.board.fd)
