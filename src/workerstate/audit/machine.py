@@ -59,6 +59,13 @@ def instructions(code: CodeType) -> list[tuple[str, int | None, Any, int, int]]:
     return found
 
 
+def handlers_of(code: CodeType) -> dict[int, list[Known | None]]:
+    """Give the stack at the start of each handler of exceptions (from Python 3.11 on)."""
+    parse = getattr(dis, "_parse_exception_table", None)
+    entries = parse(code) if parse is not None else ()
+    return {each.target: [None] * (each.depth + each.lasti + 1) for each in entries}
+
+
 class Machine:
     """One walk through one code."""
 
@@ -79,7 +86,8 @@ class Machine:
         self.at = Place(code.co_filename, code.co_firstlineno, code.co_name)
         self.named: tuple[str, ...] = ()
         self.result: Known | None = None
-        self._waiting: dict[int, list[Known | None]] = {}
+        # What the stack is where a jump, or an exception, goes on.
+        self._waiting: dict[int, list[Known | None]] = handlers_of(code)
 
     def run(self) -> Known | None:
         """Walk to the end; give what the function returns, if that is known."""
