@@ -30,14 +30,14 @@ def compare(parent: Shape | None, worker: Shape | None, *, of_class: bool = Fals
     """Tell what a worker lacks; None if nothing."""
     if parent is None:
         return None
+    if "failed" in (parent["kind"], (worker or parent)["kind"]):
+        return None
     said = parent["text"]
     if parent["kind"] == "mock":
         same = worker is not None and worker["kind"] == "mock"
         return None if same else Gap("patched", said, None if worker is None else worker["text"])
     if worker is None:
         return Gap("variable" if parent["kind"] == "variable" else "missing", said, None)
-    if worker["kind"] == "failed":
-        return None
     if "test" in (parent["kind"], worker["kind"]):
         return _tested(parent, worker)
     if parent["kind"] == "sync" and worker["kind"] == "sync":

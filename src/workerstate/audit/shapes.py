@@ -19,6 +19,7 @@ from workerstate.fingerprint.classes import (
     module_namespace,
     mro_of,
     name_of,
+    namespace_of,
     plain_module,
     qualified,
 )
@@ -124,8 +125,16 @@ def shape_at(root: str, chain: tuple[str, ...]) -> Shape | None:
     if chain and chain[-1] == FILLED and kind_of(value) != "sync":
         said = "none" if value is None else "there"
         return {"kind": "test", "type": said, "digest": said, "text": _text(value, ""), "parts": {}}
+    if chain and _computes(type(value)):
+        return {"kind": "failed", "type": "computed", "digest": "", "text": "", "parts": {}}
     name = root.rpartition(".")[2] if not chain else chain[-1].strip(".[]'\"")
     return shape(value, name)
+
+
+def _computes(kind: type) -> bool:
+    """Tell whether it is no value, but gives one when it is asked for (cached_property)."""
+    held = {name for base in mro_of(kind) for name in namespace_of(base)}
+    return "__get__" in held and "__call__" not in held
 
 
 def tested(value: Any) -> Shape:
