@@ -230,3 +230,8 @@ def is_standard(name: str, value: Any) -> bool:
     if type(value) is type(len) or issubclass(type(value), type):
         return value.__module__ in own
     return name in _STANDARD and qualified(type(value))[0] in own
+
+
+def argument(value: Any) -> Known | None:
+    """Give what a task gets; of a plain value only that the next task may get another one."""
+    return None if is_scalar(value) else Known(value)

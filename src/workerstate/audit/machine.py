@@ -86,6 +86,7 @@ class Machine:
         self.at = Place(code.co_filename, code.co_firstlineno, code.co_name)
         self.named: tuple[str, ...] = ()
         self.result: Known | None = None
+        self.result_at = self.at
         # What the stack is where a jump, or an exception, goes on.
         self._waiting: dict[int, list[Known | None]] = handlers_of(code)
 

@@ -130,6 +130,7 @@ def _returned(machine: Machine, value: Known | None) -> None:
         return
     if machine.result is None:
         machine.result = value
+        machine.result_at = machine.at
     elif machine.result.key() != value.key():
         machine.consume(value)
 

@@ -14,6 +14,7 @@ import time
 from workerstate.audit import calls
 from workerstate.audit.known import ABSENT, FILLED, TESTED, Known, MethodType, Place, is_a
 from workerstate.audit.lookups import (
+    argument,
     at_home,
     attribute_of,
     attributes,
@@ -36,7 +37,6 @@ from workerstate.fingerprint.classes import (
     plain_module,
     qualified,
 )
-from workerstate.fingerprint.walk import is_scalar
 from workerstate.program import is_users_file
 
 TYPE_CHECKING = False
@@ -72,6 +72,7 @@ class Reach(Noted):
         self._running: list[CodeType] = []
         self._deadline = time.monotonic() + MOST_SECONDS
         self._count = 0
+        self._returned_at = Place("", 0)
 
     # --- entries
 
@@ -85,10 +86,8 @@ class Reach(Noted):
         function = getattr(known.owner, "value", None)
         if function is not None:
             self.float(function)
-        given = [_argument(value) for value in args]
-        result = self.call(known, given, {k: _argument(v) for k, v in named.items()}, start)
-        if result is not None:
-            self.read(result, start)
+        given = [argument(value) for value in args]
+        self._call(known, given, {k: argument(v) for k, v in named.items()}, start)
         self.finish()
 
     def finish(self) -> None:
@@ -109,7 +108,7 @@ class Reach(Noted):
                 if found is None:
                     continue
                 if type(found.value) is FunctionType:
-                    self.call(found, [], None, where)
+                    self._call(found, [], None, where)
                 elif found.path is not None:
                     self.read(found, where)
 
@@ -133,7 +132,7 @@ class Reach(Noted):
         kind = type(value)
         if kind in (FunctionType, MethodType):
             if depth < 3 or whole:
-                self.call(known_function(value), [], None, Place("", 0, ""))
+                self._call(known_function(value), [], None, Place("", 0))
             return
         if issubclass(kind, type):
             if self.is_users(qualified(value)[0]):
@@ -227,10 +226,10 @@ class Reach(Noted):
         """Note that the code does something with the whole of a value."""
         held = value.value
         if type(held) is _Code:
-            self.call(value, [], None, at)
+            self._call(value, [], None, at)
             return
         if type(held) in (FunctionType, MethodType):
-            self.call(known_function(held) if value.path is None else value, [], None, at)
+            self._call(known_function(held) if value.path is None else value, [], None, at)
             return
         if value.path is not None:
             root, chain = value.path
@@ -294,6 +293,15 @@ class Reach(Noted):
         """Follow a call; ``named`` is None where the arguments are not known."""
         return calls.follow(self, called, args, named, at)
 
+    def _call(
+        self, called: Known, args: list[Known | None], named: dict[str, Known | None] | None,
+        at: Place,
+    ) -> None:  # fmt: skip
+        """Follow a call by who uses what it returns in a way that is not followed."""
+        result = self.call(called, args, named, at)
+        if result is not None:
+            self.read(result, self._returned_at)
+
     def function(
         self, known: Known, args: list[Known | None], named: dict[str, Known | None] | None
     ) -> Known | None:
@@ -331,7 +339,9 @@ class Reach(Noted):
         self.followed.setdefault((code.co_filename, code.co_firstlineno), code.co_name)
         self._running.append(code)
         try:
-            found = Machine(self, code, space, known, HANDLERS).run()
+            machine = Machine(self, code, space, known, HANDLERS)
+            found = machine.run()
+            self._returned_at = machine.result_at
         finally:
             self._running.pop()
         self._done[key] = found
@@ -342,8 +352,3 @@ class Reach(Noted):
         file = function.__code__.co_filename
         module = plain_module(function.__module__)
         return is_users_file(file) or (file.startswith("<") and self.is_users(module))
-
-
-def _argument(value: Any) -> Known | None:
-    """Give what a task gets; of a plain value only that the next task may get another one."""
-    return None if is_scalar(value) else Known(value)
