@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import sys
 
+from workerstate.engine import processes
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -55,6 +57,7 @@ def flush_all() -> None:
 
 def end() -> None:
     """End this process, after what the task left to be done at exit has been done."""
+    processes.end_soon()
     # What flush_all finds is the task's: what was there before is frozen, and not among them.
     for step in (_join_threads, _run_exit_functions, flush_all):
         try:

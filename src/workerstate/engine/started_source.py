@@ -174,6 +174,7 @@ def serve(orders: Orders) -> None:
         server.serve_one()
     else:
         server.serve()
+    processes.end_soon()
     return None
 
 
