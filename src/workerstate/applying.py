@@ -186,7 +186,8 @@ def fetch(folder: str, fingerprint: str) -> Settings:
     """
     try:
         with open(start_reports.settings_path(folder, fingerprint), "rb") as file:
-            settings: Settings = portable.loads(file.read())
+            data = file.read()
     except OSError as error:
         raise FacetError("carry", "fetch", f"the parent's settings are gone ({error})") from error
+    settings: Settings = portable.loads(data)  # a value of the program's may raise what it likes
     return settings

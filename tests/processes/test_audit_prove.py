@@ -92,7 +92,7 @@ TRIALS = [
         "25_decimal_context_lost": ("spawn", "forkserver", "loky"),
         "29_dynamic_module_missing": ("spawn", "forkserver", "loky"),
         "08_epochs_repeat": ("fork",),
-        "39_http_session_shared": ("fork",),
+        "39_http_session_shared": (),  # pasted below: without the declaration it hangs for long
     }.get(case, ("spawn", "forkserver"))
 ]
 
@@ -183,12 +183,12 @@ def test_declaration_that_fails_in_the_worker_is_told(tried: Callable[..., Proof
         "class Grows:\n    def __reduce__(self):\n        return broken, ()\n\n\n"
         "def broken():\n"
         "    if mp.parent_process() or __name__ != '__main__':\n"
-        "        raise ValueError('not here')\n"
+        "        raise OSError('not here')\n"
         "    return Grows()\n\n\ndef work(_):".replace("\n", "\n    "),
     )
     proof = tried(program, "spawn", found("__main__.LATER", "__main__:LATER"))
     assert verdicts(proof) == [DIFFERENT]
-    assert "ValueError: not here" in proof.verdicts[0].text
+    assert "OSError: not here" in proof.verdicts[0].text
     assert proof.after.exit_code == 3
 
 
