@@ -22,6 +22,8 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/observer.py
 	$(BIN)/python benchmarks/declare.py
 	$(BIN)/python benchmarks/records.py
+	$(BIN)/python benchmarks/drift.py --rounds 3
+	$(BIN)/python benchmarks/engine.py --quick
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
