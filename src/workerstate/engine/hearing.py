@@ -119,7 +119,7 @@ class Hearing:
             failed = [task for task in blamed if not pool.run_again(task)]
             worker.served = worker.served or bool(blamed)  # its end is the task's doing
             unbegun = [task for task in rest if task.number != begun]
-            if status == 0:  # it has retired
+            if status == 0 or blamed:  # it has retired, or ended of another task
                 pool.tasks.put_back(unbegun)
             else:
                 failed += pool.tasks.lost(unbegun)
