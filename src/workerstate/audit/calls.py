@@ -308,6 +308,8 @@ def _object(reach: Reach, known: Known, args: Args, named: Named | None, at: Pla
     kind = type(value)
     if kind is imported("functools", "partial"):
         inner = known_partial(value)
+        if known.path is not None:
+            reach.read(known, at)
         more = {**{k: Known(v) for k, v in value.keywords.items()}, **(named or {})}
         return reach.call(inner, [*map(Known, value.args), *args], more, at)
     wrapped = attributes_of(value).get("__wrapped__") if value is not ABSENT else None

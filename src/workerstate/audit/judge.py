@@ -45,6 +45,7 @@ def _of_task(case: Case) -> Iterator[Inherited]:
     if case.target == "fork":
         yield from shared.by_fork(case)
         yield from lacking.set_late(case)
+        yield from unseeded.findings(case)
     elif case.answers:
         yield from _unimportable(case)
         yield from lacking.missing(case)

@@ -80,7 +80,7 @@ class Reach(Noted):
         """Follow a task: its function, what it gets, and what that can call."""
         start = Place("", 0, "")
         for value in (*args, *named.values()):
-            self.float(value)
+            self.float(value, sent=True)
             self.note_use(type(value), None)
         known = known_function(called)
         function = getattr(known.owner, "value", None)
@@ -127,12 +127,18 @@ class Reach(Noted):
                 found[name] = nowhere
         return found
 
-    def float(self, value: Any, *, whole: bool = False, depth: int = 3) -> None:
-        """Take note of an object whose methods and class attributes the code may ask for."""
+    def float(self, value: Any, *, whole: bool = False, depth: int = 3, sent: bool = False) -> None:
+        """Take note of an object whose methods and class attributes the code may ask for.
+
+        What is ``sent`` with the task a worker finds by name; what a container of the worker's
+        holds it has from there.
+        """
         kind = type(value)
         if kind in (FunctionType, MethodType):
             if depth < 3 or whole:
-                self._call(known_function(value), [], None, Place("", 0))
+                known = known_function(value)
+                known = known if sent else Known(known.value, owner=known.owner)
+                self._call(known, [], None, Place("", 0))
             return
         if issubclass(kind, type):
             if self.is_users(qualified(value)[0]):
@@ -141,12 +147,12 @@ class Reach(Noted):
             self._float(Known(value), whole)
             if depth:
                 for held in list(attributes(value).values())[:50]:
-                    self.float(held, whole=whole, depth=depth - 1)
+                    self.float(held, whole=whole, depth=depth - 1, sent=sent)
         elif depth:
             if kind is imported("functools", "partial"):
-                self.float(value.func, whole=True)
+                self.float(value.func, whole=True, sent=sent)
             for held in contents(value, 20):
-                self.float(held, whole=whole, depth=depth - 1)
+                self.float(held, whole=whole, depth=depth - 1, sent=sent)
 
     def _float(self, known: Known, whole: bool) -> None:
         key = id(class_of(known)) if not is_a(known.value, type) else id(known.value)
@@ -195,6 +201,8 @@ class Reach(Noted):
             return None
         if type(found.value) is imported("logging", "Logger"):
             self.loggers.add(str(found.value.__dict__.get("name")))
+        if owner.path is not None and qualified(type(owner.value))[0].startswith("multiprocessing"):
+            self.read(owner, at)  # its methods are attributes: lock.acquire
         return found
 
     def _follow_fallback(self, owner: Known, at: Place) -> None:

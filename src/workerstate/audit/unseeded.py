@@ -1,4 +1,4 @@
-"""Generators of libraries that the parent seeds, and fresh workers do not."""
+"""Generators that the parent seeds, and that are not seeded so in its workers."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ def findings(case: Case) -> Iterator[Inherited]:
     if case.request["task"] in SEEDERS:
         return
     for module, facet in _MODULES.items():
+        if case.target == "fork" and module != "random":
+            continue  # it is copied; Python seeds its own anew after a fork
         at = _draw(case, module)
         seeds = case.places.outside(module, (), case.followed)
         if at is None or not seeds or _seeds_itself(case, module):
