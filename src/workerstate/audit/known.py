@@ -16,6 +16,17 @@ TESTED = "?"  # a step: only whether it is there
 FILLED = "!"  # a step: only that items can be put there
 
 
+# Methods that run without being named.
+IMPLIED = frozenset(
+    (
+        *("__init__", "__new__", "__post_init__", "__call__", "__enter__", "__exit__"),
+        *("__getitem__", "__setitem__", "__contains__", "__len__", "__iter__", "__next__"),
+        *("__eq__", "__lt__", "__add__", "__sub__", "__mul__", "__truediv__", "__getattr__"),
+        *("__setstate__", "__str__", "__repr__", "__hash__", "__bool__", "run"),
+    )
+)
+
+
 class _Something:
     def method(self) -> None: ...
 

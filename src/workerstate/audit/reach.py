@@ -12,7 +12,7 @@ import builtins
 import time
 
 from workerstate.audit import calls
-from workerstate.audit.known import ABSENT, FILLED, TESTED, Known, MethodType, Place, is_a
+from workerstate.audit.known import ABSENT, FILLED, IMPLIED, TESTED, Known, MethodType, Place, is_a
 from workerstate.audit.lookups import (
     argument,
     at_home,
@@ -49,15 +49,6 @@ MOST_SECONDS = 1.5
 MOST_DEPTH = 60
 MOST_BINDINGS = 6  # of one function: beyond, its arguments are taken as unknown
 
-# Methods that run without being named.
-IMPLIED = frozenset(
-    (
-        *("__init__", "__new__", "__post_init__", "__call__", "__enter__", "__exit__"),
-        *("__getitem__", "__setitem__", "__contains__", "__len__", "__iter__", "__next__"),
-        *("__eq__", "__lt__", "__add__", "__sub__", "__mul__", "__truediv__", "__getattr__"),
-        *("__setstate__", "__str__", "__repr__", "__hash__", "__bool__", "run"),
-    )
-)
 _Code = type((lambda: None).__code__)
 
 
@@ -335,11 +326,8 @@ class Reach(Noted):
         key = (id(code), tuple(sorted((name, value.key()) for name, value in known.items())))
         if any(each is code for each in self._running):
             self.recursive = self.recursive or Place(code.co_filename, code.co_firstlineno, "")
-        try:
-            if key in self._done:
-                return self._done[key]
-        except TypeError:
-            pass
+        if key in self._done:
+            return self._done[key]
         if self._over() or len(self._running) > MOST_DEPTH:
             return None
         self._done[key] = None
