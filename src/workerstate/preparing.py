@@ -43,25 +43,32 @@ def prepare(birth: Birth, settings: bytes | None, fingerprint: str) -> Here:
     return here
 
 
-def enter(template: Here, number: int, *, report: bool) -> Here:
-    """Start this process, just forked from the template, as the worker of that number.
-
-    Args:
-        template: what was prepared.
-        number: the worker's.
-        report: whether the parent is to hear of it; not of each task's own process.
-    """
-    birth = template.birth
-    here = Here(birth, template.who.replace(number=number), False)
+def place(template: Here, number: int) -> Here:
+    """Make this process, forked from the template, one whose forks are workers of that number."""
+    here = Here(template.birth, template.who.replace(number=number), False)
     here.applied, here.fingerprint = template.applied, template.fingerprint
     here.opened = template.opened.copy()
-    workerside._heres[birth.fleet] = here
+    workerside._heres[here.birth.fleet] = here
     workerside._worn[0] = here
-    steps = Steps(here, _place(birth))
+    return here
+
+
+def enter(here: Here, *, report: bool) -> None:
+    """Start this process as that worker; a failure is kept in ``Here.failure``.
+
+    Args:
+        here: what ``place`` gave, in this process or the one that it was forked from.
+        report: whether the parent is to hear of it; not of each task's own process.
+    """
+    here.pid = os.getpid()
+    own = any(not each.shared for each in here.birth.resources.values())
+    if not own and not report and here.birth.seed is None:
+        return reseed_globals()
+    steps = Steps(here, _place(here.birth))
     token = workerside._here.set(here)
     try:
         own_randomness(here)
-        if any(not each.shared for each in birth.resources.values()):
+        if own:
             close_at_exit(here.close)
             starting.open_resources(here, steps, shared=False)
         if report:
@@ -72,7 +79,6 @@ def enter(template: Here, number: int, *, report: bool) -> Here:
         here.close()
     finally:
         workerside._here.reset(token)
-    return here
 
 
 def own_randomness(here: Here) -> None:
@@ -87,7 +93,12 @@ def own_randomness(here: Here) -> None:
 
         here.stream = Stream(seed, 0, f"worker {here.who.number} {os.getpid()}")
         seed_globals(here.stream)
-        return
+    else:
+        reseed_globals()
+
+
+def reseed_globals() -> None:
+    """Seed numpy's and torch's global generators from the system's."""
     legacy: Any = sys.modules.get("numpy.random")
     if legacy is not None and hasattr(legacy, "seed"):
         legacy.seed()

@@ -14,6 +14,8 @@ import sys
 from workerstate.engine import processes, wire
 from workerstate.engine.ending import end
 from workerstate.engine.serving import Server
+from workerstate.engine.template import enter
+from workerstate.preparing import place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ class Nursery:
         self.slot = slot
         self.link = link
         self.pid = os.getpid()
+        self.here = place(template.here, slot)
         self._most = standby + 1
         self._alive: set[int] = set()
         cell = template.board.cell(slot)
@@ -91,12 +94,10 @@ class Nursery:
             near.close()  # where nobody has taken it, the worker must see that none will come
 
     def _serve_one(self, end_of_link: socket.socket) -> None:
-        from workerstate.engine.template import enter
-
         self.link.close()
         server = self._server
         server.end = end_of_link
-        if enter(self.template, self.slot, end_of_link, report=False):
+        if enter(self.here, end_of_link, report=False):
             known = len(sys.modules)
             if server.serve_one() and len(sys.modules) != known:
                 server.tell_imports(known)

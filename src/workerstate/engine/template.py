@@ -21,6 +21,7 @@ import select
 import socket
 import sys
 
+from workerstate import preparing
 from workerstate.engine import heap, processes, serving, wire
 from workerstate.engine.arena import Arena
 from workerstate.engine.board import Board
@@ -168,19 +169,17 @@ class Template:
 
 def serve(template: Template, slot: int, link: socket.socket, *, report: bool) -> None:
     """Be a worker of the template: start, and take tasks until there are no more."""
-    if enter(template, slot, link, report=report):
+    if enter(preparing.place(template.here, slot), link, report=report):
         cell = template.board.cell(slot)
         Server(link, template.arena, cell, template.here.birth).serve()
 
 
-def enter(template: Template, slot: int, link: socket.socket, *, report: bool) -> bool:
+def enter(here: Here, link: socket.socket, *, report: bool) -> bool:
     """Start this process as a worker; if that fails, tell the parent and give False."""
-    from workerstate.preparing import enter as enter_here
-
-    here = enter_here(template.here, slot, report=report)
+    preparing.enter(here, report=report)
     if here.failure is None:
         if serving.watcher is not None:
-            serving.watcher.forked(slot, single=not report)
+            serving.watcher.forked(here.who.number, single=not report)
         return True
     wire.tell_failure(link, here.failure)
     return False
@@ -202,13 +201,14 @@ def main(orders_fd: int, start_fd: int, arena_fd: int, board_fd: int) -> None:
         start = pickle.load(file)
     watch = _watch_parent(parent)
     from workerstate import portable
-    from workerstate.preparing import prepare
 
     sys.argv[:] = start["argv"]
     often = start["often"]
     if often and start["imports"]:
         heap.reserve()
-    here = prepare(portable.loads(start["birth"]), start["settings"], start["fingerprint"])
+    here = preparing.prepare(
+        portable.loads(start["birth"]), start["settings"], start["fingerprint"]
+    )
     wrong = [] if here.failure is not None else culprits()
     if here.failure is None and not wrong:
         flush_all()
