@@ -295,3 +295,33 @@ def test_pytest(runner: Runner) -> None:
         runner, ["pytest", "-q", "-p", "no:cacheprovider"], "--target", "spawn", cwd=folder
     )
     assert names(rows) == {"app.OPTION"}
+
+
+AT_IMPORT = """
+import multiprocessing as mp
+import random
+import sys
+
+generator = random.Random()
+
+
+def task(number):
+    return generator.random()
+
+
+if __name__ == "__main__":
+    with mp.get_context("forkserver").Pool(2) as pool:
+        drawn = pool.map(task, range(2), chunksize=1)
+        again = pool.map(task, range(20), chunksize=1)
+    # On standard error: whether two workers drew the same.
+    print("same", len({*drawn, *again}) < 22)
+"""
+
+
+def test_made_by_the_import_of_a_fork_server(runner: Runner) -> None:
+    """A generator is told of only where the fork server does import the main module."""
+    done, rows = audit(runner, AT_IMPORT, "--target", "forkserver")
+    shared = sys.version_info >= (3, 14, 1) or (3, 13, 8) <= sys.version_info < (3, 14)
+    assert names(rows) == ({"__main__.generator"} if shared else set())
+    if "same True" in done.stderr:
+        assert shared

@@ -70,8 +70,20 @@ def _flat(values: Iterable[Any], depth: int) -> Iterator[Any]:
 _UNSENDABLE = {
     *("_thread.lock", "_thread.RLock", "generator", "coroutine", "socket.socket", "module"),
     *("_io.TextIOWrapper", "_io.BufferedReader", "_io.BufferedWriter", "sqlite3.Connection"),
+    *("_thread._local", "tempfile.TemporaryDirectory", "mmap.mmap", "subprocess.Popen"),
     *("threading.Thread", "frame", "threading.Condition", "threading.Event", "_io.FileIO"),
 }
+
+
+def fixed(reach: Reach) -> list[str]:
+    """Give the names of what can't be sent to a worker at all: locks, threads, open files."""
+    found = []
+    for root in reach.names:
+        rows: list[list[str]] = []
+        _refused("", resolve(root, ()), 2, rows)
+        if any(kind != "function" for _, _, kind in rows):
+            found.append(root)
+    return found
 
 
 def unsendable(function: Any, args: Any, named: Any) -> list[list[str]]:

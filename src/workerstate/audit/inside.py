@@ -200,6 +200,7 @@ class Inside:
                 "sharing": sharing.found(reach, self._launched, seeded=seeds_itself(unit[0])),
                 "late": self._forks.since(self._owner, reach) if by == "pool" else [],
                 "arguments": brought.arguments(unit, reach),
+                "fixed": brought.fixed(reach),
                 **surroundings(frame),
             }
         )

@@ -56,7 +56,8 @@ def _lack(
         name = shown  # an attribute that the program hung on its function
     here = "is not there" if gap.worker is None else f"is {gap.worker}"
     read = case.where_read(root, chain)
-    carry = None if gap.kind == "lock" else case.carry(name)
+    fixed = gap.kind == "lock" or root in case.request["fixed"]
+    carry = None if fixed else case.carry(name)
     return case.finding(
         gap.kind,
         name,

@@ -75,7 +75,8 @@ def by_server(case: Case) -> Iterator[Inherited]:
     for row in case.request["sharing_at_import"]:
         root = row["root"]
         module = row["module"]
-        imported = module in server or (module == "__main__" and "__mp_main__" in server)
+        # The server has a main module of its own; the program's goes by the other name in it.
+        imported = ("__mp_main__" if module == "__main__" else module) in server
         if not imported or case.arrives(root) or root in case.reads["stores"]:
             continue
         if case.places.outside(root, (), case.followed):
