@@ -52,6 +52,10 @@ ALL = [
         "local",
         {"__main__.main.<locals>.work", "__main__.ApiError", "__main__.width"},
     ),
+    Program("hooks", {"events.HANDLERS"}),
+    Program("seeds", {"random"}, ("draw",)),
+    Program("seeds", {"random"}, ("draw",), target="fork"),
+    Program("seeds", set(), ("own",)),
     Program("late", {"catalogue.PRICES", "environ"}, target="fork", shows=False),
     Program(
         "shared",
