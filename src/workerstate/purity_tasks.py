@@ -38,7 +38,7 @@ class Outcome(Value):
 
 def tell(fn: Callable[..., Any], item: Any, watched: tuple[str, ...]) -> Outcome:
     """Call ``fn(item)``; say what came of it, and which of those facets had changed before."""
-    suspects = _changed(watched) if watched else ()
+    suspects = changed(watched) if watched else ()
     try:
         value = fn(item)
     except Exception as error:
@@ -61,7 +61,7 @@ def facets(*, seeded: bool) -> tuple[str, ...]:
     return ("modules", *(name for name in wanted if not (seeded and name == "random")))
 
 
-def _changed(watched: tuple[str, ...]) -> tuple[str, ...]:
+def changed(watched: tuple[str, ...]) -> tuple[str, ...]:
     """Say how this worker differs from what it was when this was first called."""
     import sys
 

@@ -21,6 +21,7 @@ class Case(NamedTuple):
     word: str = ""  # what a finding's sentence must name
     line: str = ""  # the text of the line that a finding must point to
     fault: str = ""  # why it does not hold yet
+    options: tuple[str, ...] = ()  # that it is run with
 
 
 def pool(
@@ -461,6 +462,19 @@ MOVES = [
     Case("a directory of the initializer", set(), pool("fork", setup="os.chdir('/')")),
 ]  # fmt: skip
 
+PURITY = ("--purity",)
+SETS = "if number == 1: decimal.getcontext().prec = 7\n" + DIVIDE
+HISTORY = [
+    Case("a precision that another task has set", {"WS205"}, pool(task=SETS), options=PURITY,
+         word="decimal: prec: 28 -> 7"),
+    Case("a precision that each task sets", set(), options=PURITY,
+         source=pool(task="decimal.getcontext().prec = 7\n" + DIVIDE)),
+    Case("a global of the parent's, forked", set(), options=PURITY,
+         source=pool("fork", top="limit = 1", main="limit = 7", task="return limit")),
+    Case("a cache", set(), options=PURITY,
+         source=pool(top="cache = {}", task="return cache.setdefault(number, number)")),
+]  # fmt: skip
+
 GROWN = """
 from loky import get_reusable_executor
 if __name__ == "__main__":
@@ -629,6 +643,7 @@ ALL = {
     "WS202": STARTS,
     "WS203": ACCUMULATES,
     "WS204": MOVES,
+    "WS205": HISTORY,
     "WS301": FLEETS,
     "WS401": PAYLOADS,
     "WS402": UNREADABLE,

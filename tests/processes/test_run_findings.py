@@ -35,7 +35,7 @@ def test_finds_the_fault_and_nothing_else(
     """The program with the fault brings its code, with name and place; its twin brings none."""
     if case.library:
         pytest.importorskip(case.library)
-    seen = run_observed(case.source)
+    seen = run_observed(case.source, options=case.options)
     assert seen.document["faults"] == []
     findings = seen.document["findings"]
     assert set(seen.codes) == case.codes, (findings, seen.stderr)

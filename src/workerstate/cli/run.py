@@ -23,7 +23,7 @@ from workerstate.cli.output import (
     write_json,
 )
 from workerstate.errors import UsageError, WorkerstateError
-from workerstate.observe import declare
+from workerstate.observe import declare, rerun
 from workerstate.observe.document import document
 from workerstate.observe.launch import observe
 from workerstate.observe.rules import RULES, unknown_codes
@@ -64,6 +64,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         choices=("fork", "spawn", "forkserver"),
         help="the start method, where the program chooses none",
     )
+    parser.add_argument(
+        "--purity",
+        action="store_true",
+        help="afterwards, run up to 40 of its tasks again, up to three times each, in fresh "
+        "workers, and tell which results depend on what their worker had run before; what these "
+        "tasks do to files and services, they do again, and so does loading the main module",
+    )
     parser.add_argument("--cpus", type=whole_number(1), metavar="N", help="simulate N processors")
     parser.add_argument("--python", metavar="PATH", help="the interpreter to run the program with")
     parser.add_argument("-m", dest="module", action="store_true", help=argparse.SUPPRESS)
@@ -91,8 +98,17 @@ def run(arguments: argparse.Namespace) -> int:
         cpus=arguments.cpus,
         values=arguments.values,
         declared=declared,
+        sampled=arguments.purity,
     )
     try:
+        if arguments.purity:
+            rerun.run(
+                finished.folder,
+                command,
+                python=arguments.python or sys.executable,
+                flags=flags,
+                values=arguments.values,
+            )
         failing = _report(arguments, finished.folder, project, codes)
     except (WorkerstateError, OSError) as error:
         # The program has run: its result is what counts.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING, Any
 
-from workerstate.observe import pools, rules
+from workerstate.observe import pools, purity, rules
 from workerstate.observe.missing import not_observed
 from workerstate.observe.view import View, differences, ms, running_task, status_of, view
 
@@ -35,6 +35,7 @@ def document(folder: str | Path) -> dict[str, Any]:
         "workers": workers,
         "helpers": [_helper(seen, p) for p in seen.recording.processes if _is_helper(seen, p)],
         "pools": pools.events(seen, call_numbers),
+        **purity.section(seen),
         "findings": rules.find(seen),
         "not_observed": not_observed(seen),
         "faults": [f for p in seen.recording.processes for f in p.faults],

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workerstate.errors import UsageError
-from workerstate.observe import declare, hook, leftover
+from workerstate.observe import declare, hook, leftover, rerun
 from workerstate.observe.memory import MemoryWatch
 from workerstate.values import Value
 
@@ -52,6 +52,7 @@ def observe(
     cpus: int | None = None,
     values: bool = False,
     declared: str | None = None,
+    sampled: bool = False,
     stdout: Any = None,
     stderr: Any = None,
     timeout: float | None = None,
@@ -68,6 +69,7 @@ def observe(
         cpus: make the program believe that the machine has so many processors.
         values: keep short values in the recording, not only names, counts and hashes.
         declared: what workers are to start with (see ``declare.setting``).
+        sampled: keep a sample of the tasks and their results (see ``rerun``).
         stdout: as in subprocess.
         stderr: as in subprocess.
         timeout: seconds after which the program is killed, and its workers with it.
@@ -78,6 +80,8 @@ def observe(
         subprocess.TimeoutExpired: the program did not end in time; it has been killed.
     """
     place = new_folder(folder)
+    if sampled:
+        rerun.prepare(place)
     interpreter = python or sys.executable
     given = dict(os.environ if env is None else env)
     setting = "|".join(

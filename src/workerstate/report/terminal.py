@@ -20,6 +20,7 @@ def render(document: dict[str, Any], console: Console, *, quiet: bool = False) -
         _births(document, console)
         _pools(document, console)
         _deaths(document, console)
+        _purity(document, console)
         _missing(document, console)
     _findings(document, console)
     for row in document["not_observed"] if quiet else ():
@@ -110,6 +111,11 @@ def _deaths(document: dict[str, Any], console: Console) -> None:
             f"while running {death['task']}{seen}",
             markup=False,
         )
+
+
+def _purity(document: dict[str, Any], console: Console) -> None:
+    for line in words.purity(document.get("purity")):
+        console.print(f"  {line}", markup=False)
 
 
 def _missing(document: dict[str, Any], console: Console) -> None:

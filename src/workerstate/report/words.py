@@ -143,3 +143,27 @@ def _is_expected(row: dict[str, Any], worker: dict[str, Any]) -> bool:
     # loky never imports the main module; what tasks need of it travels by value.
     by_value = worker["start_method"] == "loky" and row["key"].startswith("__main__.")
     return by_value or (row["parent"] or "").startswith(("class ", "function ", "method "))
+
+
+def purity(found: dict[str, Any] | None) -> list[str]:
+    """Say what came of running tasks again."""
+    if found is None:
+        return []
+    lines = [
+        f"purity: of {count(found['sampled'], 'sampled call')}, {len(found['differing'])} gave "
+        "what depends on what ran before in their worker"
+    ]
+    said = {
+        "unsteady": "differ between fresh workers too",
+        "otherwise": "differ for another reason than the tasks before them (what their worker "
+        "started with, or the world outside)",
+        "undecided": "differ, and it is not known why: not all that ran before them was sampled, "
+        "or their worker started otherwise",
+    }
+    lines += [f"  {found[key]} {text}" for key, text in said.items() if found[key]]
+    lines += [f"  {row['count']} not compared: {row['reason']}" for row in found["not_compared"]]
+    if found["without_main"]:
+        lines.append(f"  without the main module: {found['without_main']}")
+    if found["problem"]:
+        lines.append(f"  not all could be run again: {found['problem']}")
+    return lines

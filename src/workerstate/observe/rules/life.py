@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from workerstate.observe import purity
 from workerstate.observe.rules.rule import Rule, count, listed
 from workerstate.observe.view import running_task, status_of
 
@@ -102,6 +103,20 @@ def _check_left(rule: Rule, seen: View) -> Iterator[Finding]:
         )
 
 
+def _check_depends(rule: Rule, seen: View) -> Iterator[Finding]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in purity.differing(seen):
+        found.setdefault(row["function"], []).append(row)
+    for function, rows in found.items():
+        one = rows[0]
+        suspects = listed(one["suspects"]) or "nothing that was looked at"
+        yield rule.finding(
+            f"{function} gave another result than in a fresh worker in "
+            f"{count(len(rows), 'sampled call')}: task {one['task']} of worker {one['worker']} "
+            f"gave {one['used']}, when fresh {one['fresh']}; changed before: {suspects}"
+        )
+
+
 _WORDS = {"directory": "current directory", "umask": "umask"}
 
 RULES = (
@@ -148,5 +163,19 @@ RULES = (
         "Current directory and umask are read after each task.",
         "Use absolute paths, or restore it in a finally: (contextlib.chdir, since Python 3.11).",
         _check_left,
+    ),
+    Rule(
+        "WS205",
+        "result-depends-on-history",
+        "A task gives another result in a worker that has run others than in a fresh one.",
+        "Which worker gets a task, and what that has run before, is chance: such results change "
+        "with the number of workers, with the order, and from run to run.",
+        "Only with run --purity: a sample of the tasks is run again in fresh workers, and, where "
+        "that gives another result, once more after the sampled tasks that ran before it. "
+        "Reported is what differs from the fresh result both times, and is the same in two fresh "
+        "workers.",
+        "Give the task all that it needs as arguments, undo what it changes, or run each in a "
+        "fresh worker: workerstate.Executor(clean='task').",
+        _check_depends,
     ),
 )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 # All that a forked child needs is imported before the fork, once.
-from workerstate.observe import hook, state, submissions
+from workerstate.observe import hook, samples, state, submissions
 from workerstate.observe.seams import calls, launches, tasks
 
 TYPE_CHECKING = False
@@ -79,5 +79,6 @@ def after_fork() -> None:
     """Begin the record of a forked worker."""
     launches.pending = False
     tasks.forget()
+    samples.forget()
     calls.forget()
     state.after_fork()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from _thread import get_ident
 
-from workerstate.observe import hook, submissions
+from workerstate.observe import hook, samples, submissions
 from workerstate.observe.executor_facts import arguments_of, read_facts
 from workerstate.observe.seams import calls, tasks
 from workerstate.observe.seams.marks import mark
@@ -40,6 +40,7 @@ def enter(process: Any) -> None:
     module = sys.modules[process._target.__module__]
     call_queue = process._args[0]
     tasks.initialized = process._args[2] is not None
+    hook.quietly(samples.start, process._args[2], process._args[3])
 
     def before() -> None:
         # Not earlier: a queue that was forked makes this attribute anew after the fork.
@@ -69,6 +70,7 @@ def _watch_call_item(cls: Any) -> None:
 
 
 def _begin(fields: dict[str, Any]) -> None:
+    hook.quietly(samples.begin, fields["fn"], fields["args"], fields["kwargs"])
     tasks.begin(fields["fn"], fields["args"], fields["work_id"])
 
 
@@ -78,6 +80,7 @@ def _watch_result_item(cls: Any) -> None:
 
     def make(self: Any, *args: Any, **kwargs: Any) -> None:
         real(self, *args, **kwargs)
+        hook.quietly(samples.end, self.result, self.exception)
         hook.quietly(tasks.end, self.exception is None)
 
     cls.__init__ = make

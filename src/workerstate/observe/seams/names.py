@@ -8,6 +8,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 # Wrappers that libraries put around the user's function: type name -> attribute that holds it.
@@ -58,6 +59,24 @@ def functions(called: Any, args: Any) -> list[Any]:
     called, _ = _unpack(called, args)
     batch = _batch(unwrap(called))
     return [unwrap(item[0]) for item in batch[:8]] if batch else [unwrap(called)]
+
+
+def calls(called: Any, args: Any, kwargs: Any) -> tuple[int, Callable[[int], Any]] | None:
+    """Give how many calls a chunk makes, and what gives each: (function, arguments, named ones).
+
+    None where the task is one call.
+    """
+    if _is_futures_chunk(called) and args:
+        items = args[0]
+        return len(items), lambda index: (called.args[0], tuple(items[index]), {})
+    name, package = _home(called)
+    if (name, package) in _CHUNKERS and package == "multiprocessing":
+        function, items = args[0]
+        if name == "mapstar":
+            return len(items), lambda index: (function, (items[index],), {})
+        return len(items), lambda index: (function, tuple(items[index]), {})
+    batch = _batch(called)
+    return (len(batch), batch.__getitem__) if batch else None
 
 
 def carrier(called: Any, args: Any) -> str | None:

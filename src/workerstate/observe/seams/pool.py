@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import sys
 
-from workerstate.observe import hook, submissions
+from workerstate.observe import hook, samples, submissions
 from workerstate.observe.seams import calls, tasks
 from workerstate.observe.seams.marks import mark
 from workerstate.observe.seams.queues import sequence, weigh
@@ -33,6 +33,7 @@ def enter(process: Any) -> None:
     """Look into the worker's loop through its two queues."""
     inqueue, outqueue, initializer = process._args[:3]
     tasks.initialized = initializer is not None
+    hook.quietly(samples.start, initializer, process._args[3])
     reader = getattr(inqueue, "_reader", None)
     tasks.weight = weigh(reader, "recv_bytes")
     process._args = (_Inbox(inqueue), _Outbox(outqueue), *process._args[2:])
@@ -69,14 +70,17 @@ class _Outbox:
 def _begin(task: Any) -> None:
     if task is None:
         return
-    job, part, function, args, _ = task
+    job, part, function, args, kwargs = task
+    hook.quietly(samples.begin, function, args, kwargs)
     tasks.begin(function, args, job, part)
 
 
 def _end(item: Any) -> None:
     succeeded, result = item[2]
     # joblib brings a task's exception home as a result.
-    tasks.end(bool(succeeded) and type(result).__name__ != "_ExceptionWithTraceback")
+    failed = not succeeded or type(result).__name__ == "_ExceptionWithTraceback"
+    hook.quietly(samples.end, result, result if failed else None)
+    tasks.end(not failed)
 
 
 def _submitted(job: int, frame: Any) -> None:
