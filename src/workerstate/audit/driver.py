@@ -53,31 +53,29 @@ def audit(
     def choose(request: dict[str, Any]) -> list[str]:
         return _targets(request, targets)
 
-    notes: list[str] = []
+    options = {"python": python, "flags": flags, "stdout": stdout, "stderr": stderr}
     with References(folder, interpreter(python), salt, choose) as references:
-        code: int | None = None
-        try:
-            code = launch.observe(
-                command,
-                python=python,
-                flags=flags,
-                folder=folder,
-                env={**os.environ, VARIABLE: "1"},
-                salt=salt,
-                stdout=stdout,
-                stderr=stderr,
-                timeout=timeout,
-            ).exit_code
-        except subprocess.TimeoutExpired:
-            notes.append(f"the program had not ended after {timeout:g} s, and was stopped")
+        code = _run(command, folder, salt, timeout, options)
     found = judge.findings(references.requests, choose)
     tasks = list(dict.fromkeys(r["task"] for r in references.requests))
-    notes += _notes(references, code, tasks)
+    notes = _notes(references, code, tasks, timeout)
     notes += dict.fromkeys(_of_journals(folder))
     asked = dict.fromkeys(t for r in references.requests if "again" not in r for t in choose(r))
     return Audit(
         tuple(found), tuple(notes), tuple(asked) or tuple(targets), tuple(tasks), code, folder
     )
+
+
+def _run(
+    command: list[str], folder: str, salt: str, timeout: float | None, options: dict[str, Any]
+) -> int | None:
+    """Run the program; give its exit code, None if it was stopped at the timeout."""
+    env = {**os.environ, VARIABLE: "1"}
+    try:
+        run = launch.observe(command, folder=folder, env=env, salt=salt, timeout=timeout, **options)
+    except subprocess.TimeoutExpired:
+        return None
+    return run.exit_code
 
 
 def _targets(request: dict[str, Any], given: Sequence[str]) -> list[str]:
@@ -107,9 +105,13 @@ def _of_journals(folder: str) -> Iterator[str]:
                     yield f"something was not looked at, by a fault of workerstate's own: {error}"
 
 
-def _notes(references: References, code: int | None, tasks: list[str]) -> list[str]:
+def _notes(
+    references: References, code: int | None, tasks: list[str], timeout: float | None
+) -> list[str]:
     notes = list(references.notes)
-    if code:
+    if code is None:
+        notes.insert(0, f"the program had not ended after {timeout:g} s, and was stopped")
+    elif code:
         notes.append(f"the program ended with exit code {code}; what came after is not known")
     if not tasks:
         notes.append("no task was seen: the program started no workers, or of a kind not followed")

@@ -56,6 +56,8 @@ class References:
         self._deadline = time.monotonic() + MOST_SECONDS
         self._over.set()
         self._thread.join()
+        for path in self._folder.glob("audit-*"):
+            path.unlink(missing_ok=True)  # they hold values of the program's
 
     def _serve(self) -> None:
         while True:
