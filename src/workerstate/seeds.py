@@ -87,6 +87,7 @@ def seed_globals(stream: Stream) -> None:
     They belong to the whole process: for tasks that run in threads side by side there is no
     telling who draws what from them, and only ``workerstate.rng()`` is each task's own.
     """
+    load_generators()
     random: Any = sys.modules.get("random")
     if random is not None:
         random.seed(stream.number("random"))
@@ -97,6 +98,15 @@ def seed_globals(stream: Stream) -> None:
     torch: Any = sys.modules.get("torch")
     if torch is not None and hasattr(torch, "manual_seed"):
         torch.manual_seed(stream.number("torch", 8) >> 1)
+
+
+def load_generators() -> None:
+    """Import numpy's generator where numpy is: numpy 2 does when it is first asked, unseeded."""
+    if "numpy" in sys.modules and "numpy.random" not in sys.modules:
+        try:
+            import numpy.random  # noqa: F401
+        except ImportError:  # no numpy that could draw
+            pass
 
 
 def save_globals() -> list[tuple[Any, Any]]:

@@ -6,7 +6,7 @@ import os
 import sys
 from _thread import get_ident
 
-from workerstate import portable, preloading, start_reports, workerside
+from workerstate import portable, preloading, seeds, start_reports, workerside
 from workerstate.applying import EARLY, fetch, in_thread, order
 from workerstate.errors import DriftWarning, FacetError, WorkerStartError
 from workerstate.resources import close_at_exit
@@ -90,6 +90,8 @@ def take_settings(here: Here, steps: Steps, settings: bytes | None, fingerprint:
     for source in (*here.birth.preload, *((name, None, None) for name in libraries)):
         steps.next(f"import of {source[0]!r}")
         preloading.load(*source)
+    if here.birth.seed is not None:
+        seeds.load_generators()
     for name in order(wanted):
         if name not in EARLY:
             steps.next(f"facet {name!r}")
