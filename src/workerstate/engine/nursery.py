@@ -111,7 +111,10 @@ class Nursery:
             self._sweep()
 
     def _sweep(self) -> None:
-        """Kill what a task has left running: it has come to this process when its parent ended."""
+        """Kill what a task has left running: it has come to this process when its parent ended.
+
+        But not multiprocessing's resource tracker, which ends by itself when it has cleaned up.
+        """
         for each in processes.children():
-            if each not in self._alive:
+            if each not in self._alive and not processes.is_tracker(each):
                 processes.kill(each)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
+from workerstate.engine.tasks import MOST_LOST
 from workerstate.errors import (
     ResultError,
     TaskReadError,
@@ -12,6 +13,8 @@ from workerstate.errors import (
     WorkerDiedError,
     WorkerTracebackError,
 )
+
+RAN = " while the task ran"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,7 +79,10 @@ def death(task: Task, worker: Worker, status: int | None, record: str | None) ->
     if task.late:
         how = f"was killed: the task ran longer than its timeout of {task.limits.timeout:g} s"
         return TaskTimeoutError(*facts, how, record)
-    return WorkerDiedError(*facts, manner(status), record)
+    how = manner(status)
+    if task.lost >= MOST_LOST:
+        how = f"{how.replace(RAN, '')}, the last of {task.lost} that did so before they began it"
+    return WorkerDiedError(*facts, how, record)
 
 
 def manner(status: int | None) -> str:
@@ -90,4 +96,4 @@ def manner(status: int | None) -> str:
         except ValueError:
             name = f"signal {number}"
         return f"was killed by {name}{_HINTS.get(name, '')}"
-    return f"ended with exit code {os.waitstatus_to_exitcode(status)} while the task ran"
+    return f"ended with exit code {os.waitstatus_to_exitcode(status)}{RAN}"

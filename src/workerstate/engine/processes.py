@@ -39,6 +39,15 @@ def children() -> list[int]:
         return [int(each) for each in file.read().split()]
 
 
+def is_tracker(pid: int) -> bool:
+    """Tell whether a process is a resource tracker, of multiprocessing or loky."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return b"resource_tracker" in file.read()
+    except OSError:  # it has ended
+        return False
+
+
 def pass_interrupts() -> None:
     """Let Ctrl-C be the parent's matter, which ends its workers.
 
