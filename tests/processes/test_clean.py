@@ -1,0 +1,212 @@
+"""Processes: a task with a fresh worker finds the start state, and takes with it what it left."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import time
+
+import leaks
+import pytest
+
+from workerstate import Executor, TemplateError, WorkerSpec
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+METHODS = ("template", "fork", "spawn", "forkserver", "loky")
+
+
+@pytest.fixture(params=METHODS)
+def method(request):
+    if request.param == "loky" and importlib.util.find_spec("loky") is None:
+        pytest.skip("loky is not installed")
+    return request.param
+
+
+def gone(pid):
+    """Wait for the end of a process; give whether it came."""
+    end = time.monotonic() + 10
+    while os.path.isdir(f"/proc/{pid}") and not _is_zombie(pid):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+def _is_zombie(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] in "ZX"
+    except OSError:
+        return True
+
+
+def test_each_task_finds_the_start_state(method):
+    """Of all that a task can leave behind in its process, nothing passes to the next one."""
+    kinds = [each for each in leaks.EVERY if method == "template" or each not in leaks.FORKED]
+    with Executor(1, start_method=method, clean="task") as pool:
+        found = [pool.submit(leaks.leak, kinds).result(30) for _ in range(3)]
+    for before, after in found:
+        assert not {kind for kind in kinds if before[kind] == after[kind]}  # each did leave it
+        assert before == found[0][0]
+
+
+def test_each_task_finds_numpy_as_it_was():
+    """Numpy's error state passes from no task to another."""
+    pytest.importorskip("numpy")
+    kinds = ["numpy errors"]
+    with Executor(1, clean="task", spec=WorkerSpec(preload=["numpy"])) as pool:
+        found = [pool.submit(leaks.leak, kinds).result(30) for _ in range(2)]
+    assert found[0] == found[1]
+    assert found[0][0] != found[0][1]
+
+
+def test_memory_goes_with_its_task():
+    """What a task has taken is free for the next."""
+    with Executor(1, clean="task") as pool:
+        taken = [pool.submit(leaks.resident).result(30) for _ in range(4)]
+    assert max(taken) < min(taken) + (32 << 20)
+
+
+def test_what_is_left_stays_within_its_call(method):
+    """With ``clean="call"`` the tasks of a map share their worker, and the next call's don't."""
+    kinds = ["environ", "globals", "sys.modules", "cwd"]
+    with Executor(1, start_method=method, clean="call") as pool:
+        calls = [list(pool.map(leaks.leak, [kinds] * 2, chunksize=1)) for _ in range(2)]
+    for (before, after), (then, _) in calls:
+        assert before == calls[0][0][0]
+        assert then == after != before
+
+
+def test_the_exit_does_what_the_task_left_for_it(tmp_path):
+    """Exit functions, temporary folders and open files are the task's, not the template's."""
+    path = str(tmp_path / "notes")
+    spec = WorkerSpec(initializer=leaks.Prepare(path))
+    with Executor(1, clean="task", spec=spec) as pool:
+        found = [pool.submit(leaks.leave_for_exit, path).result(30) for _ in range(3)]
+    assert [there for there, *_ in found] == [True] * 3
+    assert len({folder for _, folder, _ in found}) == 1
+    assert not any(os.path.exists(folder) for *_, folder in found)
+    with open(path) as file:
+        assert sorted(file.read().split()) == ["atexit"] * 3 + ["finalizer"] * 3
+    opened = list(tmp_path.glob("notes.open.*"))
+    assert [each.read_text() for each in opened] == ["not flushed"] * 3
+
+
+PRINTS = """
+import sys
+from workerstate import Executor, WorkerSpec
+
+def start():
+    sys.stdout.write("<start>")
+
+def say(n):
+    print(f"<{n}>", end="")
+    sys.stderr.write(f"<{n}>")
+
+if __name__ == "__main__":
+    with Executor(2, clean="task", spec=WorkerSpec(initializer=start)) as pool:
+        list(pool.map(say, range(5)))
+"""
+
+
+def test_what_is_printed_is_written_once(run_plain):
+    """Output without a line's end is flushed at the task's end; the template's is not repeated."""
+    done = run_plain(PRINTS)
+    assert done.exit_code == 0, done.stderr
+    assert sorted(done.stdout.decode()[1:-1].split("><")) == [*map(str, range(5)), "start"]
+    assert sorted(done.stderr[1:-1].split("><")) == [*map(str, range(5))]
+
+
+def test_what_a_task_started_ends_with_it():
+    """A program that a task leaves running is killed when the task has ended."""
+    with Executor(1, clean="task") as pool:
+        pid = pool.submit(leaks.start_sleeper).result(30)
+        assert gone(pid)
+        assert pool.submit(abs, -1).result(30) == 1
+
+
+@pytest.mark.parametrize("clean", ["never", "task"])
+def test_numbers_differ_between_workers(clean):
+    """Without a seed, no two tasks draw the same from random or numpy, though all are forks."""
+    pytest.importorskip("numpy")
+    with Executor(2, clean=clean, spec=WorkerSpec(preload=["numpy"])) as pool:
+        found = list(pool.map(leaks.draw, range(8), chunksize=1))
+    assert len({number for pair in found for number in pair}) == 16
+
+
+def test_numbers_come_back_with_the_seed():
+    """With a seed, random and numpy draw the same in another executor, and other ones per task."""
+    pytest.importorskip("numpy")
+    calls = []
+    for clean in ("never", "task", "task"):
+        spec = WorkerSpec(preload=["numpy"], seed=3)
+        with Executor(2, clean=clean, spec=spec) as pool:
+            calls.append(list(pool.map(leaks.draw, range(4), chunksize=1)))
+    assert calls[0] == calls[1] == calls[2]
+    assert len({number for pair in calls[0] for number in pair}) == 8
+
+
+REFUSED = {
+    "run_thread": "thread 'its-own-thread' runs",
+    "hold_lock": "the lock of logging handler StreamHandler is held",
+    "compute_with_openmp": r"libgomp.*OMP_NUM_THREADS=1",
+}
+
+
+@pytest.mark.parametrize("culprit", REFUSED)
+def test_an_unsafe_template_is_refused(culprit, monkeypatch):
+    """A template with threads, OpenMP's too, or a held lock is not forked; the error names it."""
+    if culprit == "compute_with_openmp":
+        pytest.importorskip("sklearn")
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+        if os.cpu_count() == 1:
+            pytest.skip("on one core OpenMP has no thread of its own")
+    spec = WorkerSpec(initializer=getattr(leaks, culprit))
+    with (
+        Executor(1, spec=spec) as pool,
+        pytest.raises(TemplateError, match=REFUSED[culprit]),
+    ):
+        pool.submit(abs, -1).result(60)
+
+
+def test_openmp_with_one_thread_is_no_danger(monkeypatch):
+    """What has computed with one thread may be forked, and its children compute."""
+    pytest.importorskip("sklearn")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    spec = WorkerSpec(initializer=leaks.compute_with_openmp)
+    with Executor(1, clean="task", spec=spec) as pool:
+        pool.submit(leaks.compute_with_openmp).result(60)
+
+
+@pytest.mark.parametrize("way", ["submit", "map"])
+def test_arrays_that_a_worker_keeps_stay(way):
+    """The memory of an argument is used again only when nothing in the worker refers to it."""
+    numpy = pytest.importorskip("numpy")
+    arrays = [numpy.full(1 << 15, float(n)) for n in range(24)]
+    with Executor(1) as pool:
+        if way == "map":
+            list(pool.map(leaks.keep, arrays))
+        else:
+            for array in arrays:
+                pool.submit(leaks.keep, array).result(30)
+        assert pool.submit(leaks.kept).result(30) == [(float(n), float(n)) for n in range(24)]
+
+
+@pytest.mark.parametrize("how", ["Executor", "Pool", "spawn", "threads", "exec", "fork"])
+@pytest.mark.parametrize("clean", ["never", "task"])
+def test_tasks_may_start_processes_and_threads(how, clean):
+    """Pools of ours and of multiprocessing, threads, exec and fork work inside a task."""
+    with Executor(1, clean=clean) as pool:
+        assert pool.submit(leaks.nested, how).result(30) == [1, 2]
+        assert pool.submit(leaks.nested, how).result(30) == [1, 2]
+
+
+@pytest.mark.parametrize("clean", ["never", "task"])
+def test_shared_memory_of_a_task_is_not_left(clean, capfd):
+    """A segment that a task makes and forgets has gone when the executor has."""
+    with Executor(1, clean=clean) as pool:
+        names = [pool.submit(leaks.make_segment, unlink).result(30) for unlink in (True, False)]
+    end = time.monotonic() + 10
+    while any(os.path.exists(f"/dev/shm/{name}") for name in names) and time.monotonic() < end:
+        time.sleep(0.005)
+    assert not any(os.path.exists(f"/dev/shm/{name}") for name in names)
