@@ -177,9 +177,16 @@ class TemplateSource(Source):
     def _died(self, pid: int, status: int) -> None:
         worker = self._workers.pop(pid, None)
         if worker is not None:
-            self._pool.hearing.bury(worker, status)
+            self._bury(worker, status)
             return
         self._nurseries.pop(pid, None)
+
+    def _bury(self, worker: Worker, status: int) -> None:
+        if status and not worker.served:
+            failure = self._fleet.failure(worker.pid, patience=0.0)
+            if failure is not None:  # its start has ended it
+                self._pool.break_with(failure)
+        self._pool.hearing.bury(worker, status)
 
     def _hear_nursery(self, slot: Slot, link: socket.socket) -> None:
         try:
@@ -195,7 +202,7 @@ class TemplateSource(Source):
         for each, status in ended:
             worker = self._workers.pop(each, None)
             if worker is not None:
-                self._pool.hearing.bury(worker, status)
+                self._bury(worker, status)
         if not fds:  # it has been replaced, and forks no more
             return
         worker = Worker(slot, socket.socket(fileno=fds[0]), pid=pid, single=True, process=link)
