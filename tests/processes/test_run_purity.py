@@ -85,11 +85,12 @@ def test_a_main_module_with_threads_has_spawned_workers(run_observed: Run) -> No
     assert len(found["differing"]) == 4
 
 
-def test_functions_sent_by_value_are_run_again_by_name(run_observed: Run) -> None:
-    """With loky a function brings its globals; a builtin needs nothing."""
+def test_functions_sent_by_value_bring_their_globals_again(run_observed: Run) -> None:
+    """With loky a function has the parent's globals as of submit; a builtin needs nothing."""
     pytest.importorskip("loky")
-    found = purity(run_observed("purity.py", "loky", "doubles", options=PURITY))
+    found = purity(run_observed("purity.py", "loky", "inherits", options=PURITY))
     assert (found["sampled"], found["differing"], found["not_compared"]) == (9, [], [])
+    assert found["otherwise"] == 0
 
 
 UNGUARDED = """

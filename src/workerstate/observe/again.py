@@ -7,7 +7,6 @@ as multiprocessing gives it to a spawned one: under another name, so that it doe
 from __future__ import annotations
 
 import pickle
-import sys
 
 from workerstate.fingerprint import describe_value, set_salt, set_values
 from workerstate.observe import samples
@@ -67,8 +66,8 @@ def fresh(path: str, index: int, keep: str, other: str | None = None) -> Found:
     row = rows[index]
     try:
         _start(rows)
-        function, args, kwargs = _loads(row[3])
-        theirs = _loads(row[4])
+        function, args, kwargs = pickle.loads(row[3])
+        theirs = pickle.loads(row[4])
     except Exception as error:
         return {"reason": refused(error)}
     ours = _outcome(function, args, kwargs)
@@ -76,13 +75,13 @@ def fresh(path: str, index: int, keep: str, other: str | None = None) -> Found:
         data = samples.dumps(ours)
         with open(keep, "wb") as file:
             file.write(data)
-        ours = _loads(data)
+        ours = pickle.loads(data)
     except Exception as error:
         return {"reason": f"their results can't be pickled when fresh ({type(error).__name__})"}
     found: Found = {"as_program": _same(ours, theirs), "fresh": _said(ours), "used": _said(theirs)}
     if other is not None:
         with open(other, "rb") as file:
-            found["steady"] = _same(ours, _loads(file.read()))
+            found["steady"] = _same(ours, pickle.loads(file.read()))
     return found
 
 
@@ -102,14 +101,14 @@ def used(path: str, wanted: dict[int, str]) -> dict[int, Found]:
         if row[0] == samples.START or not row[3]:
             continue
         suspects = changed(watched) if index in wanted else ()
-        ours = _outcome(*_loads(row[3]))
+        ours = _outcome(*pickle.loads(row[3]))
         if index in wanted:
             with open(wanted[index], "rb") as file:
-                alone = _loads(file.read())
-            ours = _loads(samples.dumps(ours))
+                alone = pickle.loads(file.read())
+            ours = pickle.loads(samples.dumps(ours))
             found[index] = {
                 "as_fresh": _same(ours, alone),
-                "as_program": _same(ours, _loads(row[4])),
+                "as_program": _same(ours, pickle.loads(row[4])),
                 "suspects": list(suspects),
             }
     return found
@@ -124,7 +123,7 @@ def _start(rows: list[Row]) -> None:
     if rows[0][0] == samples.START:
         if rows[0][5]:
             raise TypeError(f"its initializer {rows[0][2]} can't be pickled")
-        function, args, kwargs = _loads(rows[0][3])
+        function, args, kwargs = pickle.loads(rows[0][3])
         function(*args, **kwargs)
 
 
@@ -144,19 +143,3 @@ def _said(outcome: Outcome) -> str:
     if kind == "raised":
         return f"raised {value if _shows[0] else value.partition(':')[0]}"
     return short(value) if _shows[0] else describe_value(value)
-
-
-def _loads(data: bytes) -> Any:
-    import io
-
-    return _ByName(io.BytesIO(data)).load()
-
-
-class _ByName(pickle.Unpickler):
-    """Finds what is of the main module by its name."""
-
-    def persistent_load(self, name: str) -> Any:
-        value: Any = sys.modules["__main__"]
-        for part in name.split("."):
-            value = getattr(value, part)
-        return value

@@ -1,9 +1,8 @@
 """A sample of each worker's tasks, kept so that they can be run again (`run --purity`).
 
 A call is pickled before it runs, since it may change its arguments, and its result before it is
-sent. What is of the main module goes by name: by value it would bring what earlier tasks have made
-of its globals. What is large is left out. The first calls of a worker are kept, and then ever
-fewer: what they left behind can be made again only if they are there.
+sent. What is large is left out. The first calls of a worker are kept, and then ever fewer: what
+they left behind can be made again only if they are there.
 """
 
 from __future__ import annotations
@@ -113,7 +112,7 @@ def told(error: BaseException) -> str:
 
 
 def dumps(value: object) -> bytes:
-    """Pickle ``value``, with what is of the main module by name.
+    """Pickle ``value``; by value what loky has sent so, and what else has no name here.
 
     Raises:
         TooLargeError: it is larger than LARGEST.
@@ -121,22 +120,21 @@ def dumps(value: object) -> bytes:
     """
     import pickle
 
-    cloudpickle: Any = sys.modules.get("cloudpickle") or sys.modules.get(
-        "joblib.externals.cloudpickle"
-    )
-    makers = [pickle.Pickler, *([cloudpickle.CloudPickler] if cloudpickle else [])]
-    while True:
+    makers: list[Any] = [pickle.Pickler]
+    for name in ("cloudpickle", "joblib.externals.cloudpickle"):
+        if name in sys.modules:
+            makers.append(sys.modules[name].CloudPickler)
+    for number, maker in enumerate(makers, 1):
         file = _Bounded()
-        maker = type("_ByName", (makers.pop(0),), {"persistent_id": _name_in_main})
         try:
             maker(file, 5).dump(value)
+            break
         except TooLargeError:
             raise
         except Exception:
-            if not makers:
+            if number == len(makers):
                 raise
-        else:
-            return b"".join(file.parts)
+    return b"".join(file.parts)
 
 
 class _Bounded:
@@ -149,14 +147,6 @@ class _Bounded:
         if self._size > LARGEST:
             raise TooLargeError
         self.parts.append(bytes(data))
-
-
-def _name_in_main(_: object, value: Any) -> str | None:
-    if type(value) is not type(told) and not isinstance(value, type):
-        return None
-    if value.__module__ not in ("__main__", "__mp_main__") or "<" in value.__qualname__:
-        return None
-    return str(value.__qualname__)
 
 
 def _pickled(value: object) -> tuple[bytes, str]:
