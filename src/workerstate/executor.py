@@ -94,6 +94,7 @@ class Executor(Declared):
             pool = _make_pool(self.start_method, self.max_workers, fleet, clean)
         self._limits = limited
         self._settled = ""
+        self._static = spec.static
         super().__init__(spec, pool, fleet)
         if self._engine is not None:
             from workerstate.engine.exits import end_with
@@ -111,7 +112,7 @@ class Executor(Declared):
         if self._engine is None:
             return super().submit(fn, *args, **kwargs)
         future = self._engine.submit(fn, args, kwargs, mark=self._mark(), limits=self._limits)
-        if self.spec.drift != "ignore":
+        if not self._static and self.spec.drift != "ignore":
             self._told.watch(future)
         return future
 
@@ -190,7 +191,7 @@ class Executor(Declared):
     def _mark(self) -> tuple[Any, ...] | None:
         """Give the per-task part of the spec as of now; None where it has none."""
         spec = self.spec
-        if spec.static:
+        if self._static:
             return None
         stamp = self._stamp(spec.next_call())
         return stamp.fingerprint, stamp.settings, stamp.seed, stamp.call, stamp.key

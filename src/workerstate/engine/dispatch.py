@@ -88,9 +88,10 @@ class Dispatcher:
     def add(self, task: Task | Job) -> None:
         """Take a task, or a map; it begins at once if a worker is idle. Under the lock."""
         self.pending.append(task)
-        # A map is for all workers, a task for one.
-        for _ in range(len(self.idle) if not isinstance(task, Task) else min(1, len(self.idle))):
-            self.feed(self.idle.pop())
+        if self.idle:
+            # A map is for all workers, a task for one.
+            for _ in range(1 if isinstance(task, Task) else len(self.idle)):
+                self.feed(self.idle.pop())
 
     def put_back(self, tasks: Iterable[Task]) -> None:
         """Take tasks again that no worker has begun; they go first. Under the lock."""

@@ -91,7 +91,8 @@ class Pool:
         Raises:
             RuntimeError: the pool takes no more tasks.
         """
-        self.open()
+        if not self._opened or self._closing:
+            self.open()
         future: Future[Any] = Future()
         try:
             data = self.tasks.encode((fn, args, kwargs or {}, mark), name or fn)

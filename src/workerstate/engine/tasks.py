@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import InvalidStateError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,8 +103,11 @@ class Task:
         """Give its result to who waits for it."""
         if self.job is not None:
             self.job.take(self, value)
-        elif self.future is not None and not self.future.done():
-            self.future.set_result(value)
+        elif self.future is not None:
+            try:
+                self.future.set_result(value)
+            except InvalidStateError:  # who waits for it has given up, and cancelled it
+                pass
 
     def fail(self, error: BaseException) -> None:
         """Give its failure to who waits for it."""
