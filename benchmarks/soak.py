@@ -139,7 +139,8 @@ def soak(name: str, clean: str, total: int, workers: int) -> bool:
                 take(0)
                 time.sleep(1.5)  # memory that lies idle is given back after a second
                 looks.append(held(folder))
-                print(f"  {name} {number + 1:>8}  {shown(looks[-1])}", flush=True)
+                said = f"{name} {number + 1:>8}  wrong {len(faults)}  {shown(looks[-1])}"
+                print(f"  {said}", flush=True)
     seconds = time.perf_counter() - began
     after = held(folder)
     grown = [
