@@ -13,6 +13,8 @@ from contextlib import suppress
 SEEN: list[int] = []
 OFFSET = 0
 LIMIT = 1
+if sys.argv[3:]:  # in each process that loads this
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
 
 
 class Box:
@@ -116,8 +118,6 @@ def run(way, task):
 
 if __name__ == "__main__":
     LIMIT = 7
-    if sys.argv[3:]:
-        threading.Thread(target=threading.Event().wait, daemon=True).start()
     run(sys.argv[1], globals()[sys.argv[2]])
     print("done")
     sys.exit(3)
