@@ -230,7 +230,7 @@ def test_a_resource_that_cannot_be_opened_is_told(clean, fault):
     with (
         Executor(2, clean=clean, spec=spec, start_method="template") as pool,
         # Where nothing can be read of its start, it is said that it never began the task.
-        pytest.raises((WorkerStartError, WorkerDiedError), match="'own'|before they began it"),
+        pytest.raises((WorkerStartError, WorkerDiedError), match=r"'own'|before they began it"),
     ):
         pool.submit(tasks.good, 1).result(30)
 

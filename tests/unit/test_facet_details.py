@@ -14,7 +14,7 @@ import pytest
 
 from workerstate import facets, program
 from workerstate.errors import FacetError
-from workerstate.facets import BUILTIN, WATCHED, get, modules
+from workerstate.facets import WATCHED, get, modules
 from workerstate.fingerprint import NOT_READ
 from workerstate.snapshot import take_snapshot
 from workerstate.values import UNSET
