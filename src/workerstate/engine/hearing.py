@@ -81,17 +81,25 @@ class Hearing:
 
     def finish(self, worker: Worker, ended: list[tuple[Task, int, Any]]) -> None:
         """Tell who waits for these tasks what came of them."""
-        for task, is_value, value in ended:
-            if isinstance(value, Unreadable):
-                task.fail(outcomes.unreadable(value.reason, task, worker))
-            elif not is_value:
-                task.fail(outcomes.error_of(value, task, worker))
-            elif task.job is None:
-                task.succeed(value)
-            else:
-                values, failed = value
-                errors = {at: outcomes.error_of(each, task, worker) for at, each in failed.items()}
-                task.succeed((values, errors))
+        for index, row in enumerate(ended):
+            try:
+                self._finish(worker, *row)
+            except BaseException as error:  # nobody else knows these tasks any more
+                for task, *_ in ended[index:]:
+                    task.fail(error)
+                raise
+
+    def _finish(self, worker: Worker, task: Task, is_value: int, value: Any) -> None:
+        if isinstance(value, Unreadable):
+            task.fail(outcomes.unreadable(value.reason, task, worker))
+        elif not is_value:
+            task.fail(outcomes.error_of(value, task, worker))
+        elif task.job is None:
+            task.succeed(value)
+        else:
+            values, failed = value
+            errors = {at: outcomes.error_of(each, task, worker) for at, each in failed.items()}
+            task.succeed((values, errors))
 
     def drain(self, worker: Worker) -> None:
         """Take in all that a worker has sent."""

@@ -43,7 +43,7 @@ def error_of(said: tuple[Any, ...], task: Task, worker: Worker) -> BaseException
             error = pickle.loads(what)
             if not isinstance(error, BaseException):
                 raise TypeError(f"reads back as a {type(error).__name__}")
-        except Exception as reason:
+        except BaseException as reason:  # it is the program's own code that reads it
             last = text.strip().rpartition("\n")[2]
             error = ResultError(*facts, f"raised {last}", f"{type(reason).__name__}: {reason}")
     elif kind == "ended":
