@@ -51,7 +51,7 @@ class TemplateSource(Source):
         self._new: dict[tuple[int, int], Worker] = {}  # by slot and generation, until the pid comes
         self._process: subprocess.Popen[bytes] | None = None
         self._buffer = memoryview(bytearray(wire.BUFFER))
-        self._stopping = False
+        self._stopping = self._ready = False
 
     def open(self, pool: Pool) -> None:
         """Execute the template, and have it fork as soon as it is ready."""
@@ -157,7 +157,9 @@ class TemplateSource(Source):
             self._pool.receiver.remove(self._orders.fileno())
             return
         kind, *facts = news
-        if kind == "forked":
+        if kind == "ready":
+            self._ready = True
+        elif kind == "forked":
             self._forked(*facts)
         elif kind == "died":
             self._died(*facts)
@@ -244,7 +246,7 @@ class TemplateSource(Source):
         if self._stopping or self._pool.broken is not None:
             return
         code = self._process.wait()
-        step = last_step(self._birth.folder, self._birth.fleet)
+        step = None if self._ready else last_step(self._birth.folder, self._birth.fleet)
         how = f"killed by signal {-code}" if code < 0 else f"with exit code {code}"
         if step is not None:
             reason = f"the template's process ended at this step, {how}"
