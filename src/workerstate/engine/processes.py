@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 LAST = 10.0  # seconds for what tasks have left for the exit of their worker
+_F_SETSIG = 10
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _libc: list[Any] = []
@@ -25,6 +26,18 @@ def end_with_parent(parent: int) -> None:
     """
     _prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
     if os.getppid() != parent:
+        os._exit(1)
+
+
+def end_with_writer(pipe: int) -> None:
+    """Have this process killed when nobody has the other end of a pipe open any more."""
+    import fcntl
+    import select
+
+    fcntl.fcntl(pipe, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(pipe, _F_SETSIG, int(signal.SIGKILL))
+    fcntl.fcntl(pipe, fcntl.F_SETFL, fcntl.fcntl(pipe, fcntl.F_GETFL) | os.O_ASYNC)
+    if select.select([pipe], [], [], 0)[0]:  # before that was heeded
         os._exit(1)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import multiprocessing
 import os
 import socket
 import threading
@@ -127,6 +128,7 @@ class Orders:
         self.single = source.single
         self.slots = len(pool.slots)
         self.parent = os.getpid() if _lasts() else 0
+        self.served = source._context.get_start_method() == "forkserver"
         self.fds = (end.fileno(), pool.arena.fd, pool.board.fd)
         self.fleet = source._fleet
         self.start: tuple[Any, ...] | None = None
@@ -151,8 +153,10 @@ def serve(orders: Orders) -> None:
     from workerstate.engine.board import Board
     from workerstate.engine.serving import Server
 
-    if orders.parent:
-        processes.end_with_parent(os.getppid())
+    if orders.served:  # its own parent is the server, which goes on while a worker does
+        processes.end_with_writer(multiprocessing.parent_process().sentinel)  # type: ignore[union-attr]
+    elif orders.parent:
+        processes.end_with_parent(orders.parent)
     processes.pass_interrupts()
     if orders.source is not None:
         orders.source.disown()
