@@ -30,11 +30,13 @@ def abandon(pool: Pool, futures: Iterable[Future[Any]]) -> None:
 def _end_all(pool: Pool, futures: set[Future[Any]]) -> None:
     ended: list[Task] = []
     with pool.lock:
-        for worker in list(pool.tasks.busy):
+        busy = list(pool.tasks.busy)
+        for worker in busy:
             if worker.pid:
                 ended += _end(worker, futures)
-            elif _given_up(worker, futures):  # it has just been forked
-                pool.receiver.at(monotonic() + 0.01, lambda: _end_all(pool, futures))
+        if any(not worker.pid and _given_up(worker, futures) for worker in busy):
+            # It is still being started.
+            pool.receiver.at(monotonic() + 0.01, lambda: _end_all(pool, futures))
     for task in ended:
         task.fail(CancelledError())
 

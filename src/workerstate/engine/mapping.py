@@ -130,14 +130,13 @@ class Job:
         try:
             while at < len(self.items):
                 values, failed = self._part(at, end)
-                if not failed:
-                    yield from values
-                else:
-                    for index, value in enumerate(values):
-                        if index in failed:
-                            raise failed[index]
-                        yield value
                 at += len(values)
+                # What has been given is not held: who takes it may want its memory back.
+                values.reverse()
+                for index in range(len(values)):
+                    if index in failed:
+                        raise failed[index]
+                    yield values.pop()
         finally:
             self.drop()
 
