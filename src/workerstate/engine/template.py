@@ -203,6 +203,9 @@ def main(orders_fd: int, start_fd: int, arena_fd: int, board_fd: int) -> None:
     from workerstate import portable
 
     sys.argv[:] = start["argv"]
+    if start["key"] is not None:
+        process: Any = __import__("multiprocessing.process", fromlist=["_"])
+        process.current_process().authkey = start["key"]
     often = start["often"]
     if often and start["imports"]:
         heap.reserve()

@@ -64,6 +64,7 @@ class TemplateSource(Source):
             "settings": settings,
             "fingerprint": self._fingerprint,
             "argv": list(sys.argv),
+            "key": _manager_key(),
             "workers": len(pool.slots),
             "often": self.single or pool.tasks.by_call,
             "imports": bool(birth.preload or birth.resources or birth.initializer),
@@ -282,6 +283,12 @@ class TemplateSource(Source):
             processes.kill(pid)
         assert self._process is not None
         self._process.kill()
+
+
+def _manager_key() -> bytes | None:
+    """Give what opens this process's multiprocessing managers, if it may have any."""
+    process = sys.modules.get("multiprocessing.process")
+    return None if process is None else bytes(process.current_process().authkey)
 
 
 def _execute(
