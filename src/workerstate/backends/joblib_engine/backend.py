@@ -147,7 +147,10 @@ class WorkerstateBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignor
         nested = not self.in_main_thread() and self.nesting_level != 0
         if n_jobs != 1 and (nested or multiprocessing.current_process().daemon):
             where = "below threads" if nested else "in a daemon process"
-            warnings.warn(f"Workers can't be nested {where}, setting n_jobs=1", stacklevel=3)
+            warnings.warn(
+                f"Workerstate-backed parallel loops cannot be nested {where}, setting n_jobs=1",
+                stacklevel=3,
+            )
             return 1
         return int(max(cpu_count() + 1 + n_jobs, 1)) if n_jobs < 0 else n_jobs
 
@@ -164,10 +167,10 @@ class WorkerstateBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignor
             given = {name: value for name, value in rest.items() if name not in _JOBLIBS}
             options("Parallel(backend='workerstate')", given, OPTIONS)
             raise FallbackToBackend(self._for(parallel, given))
-        self.parallel = parallel
         self._unordered = parallel.return_as == "generator_unordered"
         n_jobs = self.effective_n_jobs(n_jobs)
         if n_jobs > 1:
+            self.parallel = parallel
             self._executor = self.workers.get(n_jobs, self)
         elif not self.workers.is_block and not self.workers.plain:
             warnings.warn(

@@ -59,12 +59,13 @@ class Call:
         if self._stamp is not None:
             items = [self._bound(*item) for item in items]
         parts = [[item] for item in items] if self.alone else [items]
-        job = Job(self, len(parts), callback)
-        for part in parts:
-            future = self.executor.send(Batch(part, nested), call=self.number, name=_name(part))
-            job.futures.append(future)
-            self._running.add(future)
-        for future in job.futures:
+        futures = [
+            self.executor.send(Batch(part, nested), call=self.number, name=_name(part))
+            for part in parts
+        ]
+        self._running.update(futures)
+        job = Job(self, futures, callback)
+        for future in futures:
             future.add_done_callback(job.ended)
         return job
 
@@ -90,6 +91,19 @@ class Call:
                 self.failure = error
             self.changed.notify_all()
 
+    def outcome(self, job: Job, timeout: float | None) -> BaseException | None:
+        """Wait for a job's end, or for any task's failure, which is given.
+
+        Raises:
+            TimeoutError: multiprocessing's, as joblib raises it.
+        """
+        with self.changed:
+            if not self.changed.wait_for(lambda: job.done or self.failure is not None, timeout):
+                from multiprocessing import TimeoutError as NotYetError
+
+                raise NotYetError
+        return self.failure
+
     def abort(self) -> None:
         """Give up all that has not ended: joblib waits for none of it any more."""
         self._over = True
@@ -97,20 +111,28 @@ class Call:
 
 
 class Job:
-    """The tasks of a batch of joblib's."""
+    """The tasks of a batch of joblib's.
 
-    def __init__(self, call: Call, parts: int, callback: Callable[[Any], object] | None) -> None:
-        self.futures: list[Future[Any]] = []
+    Attributes:
+        done: all have succeeded.
+    """
+
+    def __init__(
+        self, call: Call, futures: list[Future[Any]], callback: Callable[[Any], object] | None
+    ) -> None:
+        self._futures = list(futures)
         self._call = call
-        self._left = parts
+        self._left = len(futures)
         self._callback = callback
-        self._done = False
+        self.done = False
 
     def ended(self, future: Future[Any]) -> None:
         """Take in that a part has ended (the pool's thread, or the one that sent it)."""
         goes_on = self._call.ended(future)
         with self._call.changed:
             self._left -= 1
+            if not goes_on:
+                self._futures.clear()
             if self._left or not goes_on:
                 return
         if self._callback is not None:
@@ -120,7 +142,7 @@ class Job:
                 self._call.fail(error)
         # Only now: joblib looks how many are to come when it has this result.
         with self._call.changed:
-            self._done = True
+            self.done = True
             self._call.changed.notify_all()
 
     def get(self, timeout: float | None = None) -> list[Any]:
@@ -130,19 +152,19 @@ class Job:
             TimeoutError: multiprocessing's, as joblib raises it.
             BaseException: what the first task of the call has raised that failed.
         """
-        call = self._call
-        with call.changed:
-            if not call.changed.wait_for(lambda: self._done or call.failure is not None, timeout):
-                from multiprocessing import TimeoutError as NotYetError
-
-                raise NotYetError
-        if call.failure is not None:
-            raise call.failure
-        return self.results()
+        error = self._call.outcome(self, timeout)
+        if error is None:
+            return self.results()
+        try:
+            raise error
+        finally:
+            del error, self  # the error holds this frame
 
     def results(self) -> list[Any]:
         """Give the results; all have come."""
-        return [value for future in self.futures for value in future.result()]
+        # Futures hold what they call: without this only the garbage collector would end workers.
+        futures, self._futures = self._futures, []
+        return [value for future in futures for value in future.result()]
 
 
 class Alone:
