@@ -63,6 +63,13 @@ ALL = [
         target="fork",
         shows=False,
     ),
+    Program("inner", {"json.JSONEncoder.default"}, ("dump",)),
+    Program("inner", {"textwrap.TextWrapper._split"}, ("fill",)),
+    Program("inner", set(), ("load",)),
+    Program("inner", set(), ("own",)),
+    Program("inner", set(), ("first",)),
+    Program("generic", {"shapes.show"}),
+    Program("generic", set(), ("own",)),
     Program("options", set(), target="fork"),
     Program("settings", set(), ("price",), target="fork"),
 ]

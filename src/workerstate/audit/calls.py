@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from workerstate.audit.known import ABSENT, Known, MethodType, is_a
-from workerstate.audit.lookups import attribute_of, class_of, contents, known_function
+from workerstate.audit.lookups import (
+    attribute_of,
+    cells_of,
+    class_of,
+    contents,
+    known_function,
+    tables_of,
+)
 from workerstate.fingerprint.classes import (
     FunctionType,
     ModuleType,
@@ -119,16 +126,16 @@ def _library(
         elif args and name.rpartition(".")[2] == "setdefault":
             reach.set_variables.add(str(args[0].value if args[0] is not None else None))
         return None
+    for steps, table in tables_of(known.value):
+        reach.float(table, whole=True)
+        if known.path is not None:
+            reach.keep(known.path[0], (*known.path[1], *steps), at)
     wrapped = attributes_of(known.value).get("__wrapped__")
     if type(wrapped) is FunctionType and reach.can_follow(wrapped):
         # The wrapper of a library (functools, click ...) around a function of the program.
         return reach.call(Known(wrapped, known.path, owner=known.owner), args, named, at)
-    closure = getattr(known.value, "__closure__", None) or ()
-    for cell in closure:
-        try:
-            reach.float(cell.cell_contents, whole=True)
-        except ValueError:
-            continue
+    for _, held in cells_of(known.value):
+        reach.float(held, whole=True)
     for value in args if name.startswith(("logging.", "warnings.")) else ():
         reach.formatted(value, at)
     if known.owner is not None and name.rpartition(".")[2].startswith(_TEXTS):

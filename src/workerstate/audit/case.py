@@ -102,6 +102,8 @@ class Case:
     def home(self, root: str) -> str:
         """Give the name of an object where it was made, not where it was imported."""
         others = self.request["origins"].get(root, [])
+        if root in self.reads["replaced"]:
+            return next((name for name in (root, *others) if self.places.of(name)), root)
         files = self.request["module_files"]
         for name in [root, *others]:
             module, _, attribute = name.rpartition(".")

@@ -37,7 +37,9 @@ def answer(request_path: str, answer_path: str, target: str) -> None:
         _bring(module, lazily)
     failed.update({name: why for name, why in lazily.items() if name in request["had"]})
     snapshot = {**texts(take_snapshot()), **snapshot}
-    found = {**_values(request), **found}
+    replaced = request["reads"]["replaced"]
+    first = {key: shape for key, shape in found.items() if key not in replaced}
+    found = {**_values(request), **first}
     result = {
         "values": found,
         "facets": snapshot,

@@ -10,7 +10,7 @@ import os
 import sys
 import time
 
-from workerstate.audit import brought, late, shapes, sharing
+from workerstate.audit import brought, late, patched, shapes, sharing
 from workerstate.audit.reach import Reach
 from workerstate.audit.said import digest, origins, said, touched, values_of
 from workerstate.audit.surroundings import surroundings
@@ -153,6 +153,7 @@ class Inside:
             return None
         reach, before = Reach(), Reach()
         reach.task(*unit)
+        patched.note(reach)
         if first[0] is not None:
             before.task(first[0], first[1], {})
         task = self._tasks[key] = Task(reach, before, names.name(names.unwrap(unit[0])))
@@ -196,7 +197,7 @@ class Inside:
                 "homes": {key: shapes.module_of(key) for key in _roots(values)},
                 "facets": task.facets,
                 "at_start": self._at_start,
-                "origins": origins(reach),
+                "origins": {**origins(reach), **patched.aliases(reach)},
                 "sharing": sharing.found(reach, self._launched, seeded=seeds_itself(unit[0])),
                 "late": self._forks.since(self._owner, reach) if by == "pool" else [],
                 "arguments": brought.arguments(unit, reach),

@@ -54,14 +54,17 @@ def _lack(
     shown = f"{name}{steps}" if not steps.startswith(("(", "{")) else name
     if (case.values.get(root) or {}).get("kind") == "function" and steps.startswith("."):
         name = shown  # an attribute that the program hung on its function
-    here = "is not there" if gap.worker is None else f"is {gap.worker}"
+    verb = "" if gap.kind == "registry" else "is "
+    here = "is not there" if gap.worker is None else f"{verb}{gap.worker}"
     read = case.where_read(root, chain)
-    fixed = gap.kind == "lock" or root in case.request["fixed"]
+    # What is in a closure has no name by which a declaration could set it.
+    closed = gap.kind == "registry" and steps.startswith("{")
+    fixed = closed or gap.kind == "lock" or root in case.request["fixed"]
     carry = None if fixed else case.carry(name)
     return case.finding(
         gap.kind,
         name,
-        f"{shown} is {gap.parent} in the parent and {here} in a {case.target} worker, and "
+        f"{shown} {verb}{gap.parent} in the parent and {here} in a {case.target} worker, and "
         f"{case.request['task']} reads it",
         parent=gap.parent,
         worker=gap.worker,
@@ -100,6 +103,8 @@ def _is_of_library(case: Case, root: str) -> bool:
 
 def _tells_for_library(case: Case, root: str, gap: Gap) -> bool:
     """Of libraries only what the program put there counts."""
+    if root in case.reads["replaced"]:
+        return gap.worker is not None  # a library doesn't ask for what is not its own
     if gap.kind in ("patched", "missing"):
         return True
     return bool(case.places.of(root))

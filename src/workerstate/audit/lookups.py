@@ -202,6 +202,30 @@ def contents(value: Any, most: int = 200) -> Iterator[Any]:
         yield from list(value)[:most]
 
 
+def cells_of(function: Any) -> Iterator[tuple[str, Any]]:
+    """Give what a function's closure holds, each with the step of a path that leads there."""
+    code = getattr(function, "__code__", None)
+    cells = getattr(function, "__closure__", None) or ()
+    for name, cell in zip(code.co_freevars if code else (), cells, strict=False):
+        try:
+            yield f"{{{name}}}", cell.cell_contents
+        except ValueError:
+            continue
+
+
+def tables_of(function: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Give the tables by which a library's function chooses, as functools.singledispatch does."""
+    for step, held in cells_of(function):
+        inner = cells_of(held) if type(held) is FunctionType else ()
+        for steps, found in (((step,), held), *(((step, more), each) for more, each in inner)):
+            if type(found) is dict and found and all(map(_is_code, contents(found))):
+                yield steps, found
+
+
+def _is_code(value: Any) -> bool:
+    return type(value) in (FunctionType, MethodType) or issubclass(type(value), type)
+
+
 def known_function(value: Any) -> Known:
     """Give a function, method or class with the name under which a worker finds it."""
     kind = type(value)

@@ -135,6 +135,11 @@ class _Reader:
                 yield made(f"{owner}.{node.name}")
             first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
             inner = _local_names(node)
+            for each in node.decorator_list:
+                if isinstance(each, ast.Attribute) and each.attr in _CHANGERS:
+                    dotted = self._dotted(each.value, function, local, owner)
+                    if dotted is not None:
+                        yield Store(dotted, self._path, each.lineno, function, guarded)
             yield from self._body(node.decorator_list, function, guarded, local, owner)
             yield from self._body(node.body, (first, node.name), guarded, inner, owner)
             return
