@@ -113,6 +113,14 @@ def test_map_keeps_the_order(pool, chunksize):
     assert list(pool.map(tasks.later_first, range(5), timeout=20, **kwargs)) == [*range(5)]
 
 
+def test_map_runs_each_item_once(pool, way, tmp_path):
+    """What is taken back from one worker for another is not run by both."""
+    rounds = 60 if way[1] == "never" else 1
+    for number in range(rounds):
+        list(pool.map(tasks.times, [str(tmp_path / f"{number}-{item}") for item in range(4)]))
+    assert [each.stat().st_size for each in tmp_path.iterdir()] == [1] * 4 * rounds
+
+
 def test_map_takes_several_iterables_to_the_shortest(pool):
     """As the built-in map: one argument from each, until one is used up."""
     assert list(pool.map(pow, [2, 3, 4], [5, 2])) == [32, 9]
@@ -405,3 +413,42 @@ def test_a_timeout_ends_its_task_alone(way, processes, tmp_path):
         with pytest.raises(TaskTimeoutError, match=r"wait_for.*timeout of 0\.4 s"):
             late.result(20)
         assert made.submit(abs, -2).result(20) == 2
+
+
+MAIN = """
+import sys
+from workerstate import Executor
+
+class OwnError(Exception):
+    pass
+
+class Own:
+    def __init__(self, value):
+        self.value = value
+
+def double(own):
+    return Own(own.value * 2)
+
+def fail(_):
+    raise OwnError("of the main module")
+
+if __name__ == "__main__":
+    for clean in ("never", "call", "task"):
+        with Executor(1, start_method=sys.argv[1], clean=clean) as pool:
+            print([each.value for each in pool.map(double, [Own(1), Own(2)])])
+            print(type(pool.submit(double, Own(3)).result()) is Own)
+            try:
+                pool.submit(fail, 1).result()
+            except OwnError as error:
+                print(error)
+"""
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_script_is_its_own_module(method, run_plain):
+    """Functions, classes and exceptions of the main module work in workers."""
+    if method == "loky" and importlib.util.find_spec("loky") is None:
+        pytest.skip("loky is not installed")
+    done = run_plain(MAIN, method)
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.decode().split("\n")[:-1] == ["[2, 4]", "True", "of the main module"] * 3

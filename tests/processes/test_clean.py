@@ -129,7 +129,7 @@ def test_what_a_task_started_ends_with_it():
 def test_numbers_differ_between_workers(clean):
     """Without a seed, no two tasks draw the same from random or numpy, though all are forks."""
     pytest.importorskip("numpy")
-    with Executor(2, clean=clean, spec=WorkerSpec(preload=["numpy"])) as pool:
+    with Executor(2, clean=clean, spec=WorkerSpec(preload=["numpy.random"])) as pool:
         found = list(pool.map(leaks.draw, range(8), chunksize=1))
     assert len({number for pair in found for number in pair}) == 16
 

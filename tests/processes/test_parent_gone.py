@@ -41,6 +41,13 @@ if __name__ == "__main__":
         pool.submit(abs, 1)
         time.sleep(600)
     print(pool.submit(abs, -1).result())
+    if state == "forked" and os.fork() == 0:
+        with open(path + ".tmp", "w") as file:
+            file.write(str(os.getpid()))
+        os.rename(path + ".tmp", path + ".begun")
+        time.sleep(600)
+    if state == "forked":
+        time.sleep(600)
     if state == "idle":
         open(path + ".begun", "w").close()
         time.sleep(600)
@@ -122,6 +129,16 @@ def test_all_end_when_the_parent_is_killed(way, state, program):
     process.kill()
     process.wait()
     until(lambda: not session(process.pid), PROMISED * LOAD)
+
+
+@pytest.mark.parametrize("clean", ["never", "task"])
+def test_a_template_ends_though_others_have_its_connections(clean, program, tmp_path):
+    """A process that the parent has forked goes on, with all that was open; no worker does."""
+    process = program(("template", clean), "forked")
+    other = int((tmp_path / "path.begun").read_text())
+    process.kill()
+    process.wait()
+    until(lambda: session(process.pid) == [other], PROMISED * LOAD)
 
 
 @pytest.mark.parametrize("state", ["with", "busy", "map"])
