@@ -22,7 +22,7 @@ PROMISED = 1.0  # seconds in which all are to end when the parent was killed
 LOAD = 10  # how many times slower this machine may be
 
 PROGRAM = """
-import os, sys, time
+import os, signal, sys, time
 from workerstate import Executor, WorkerSpec
 
 def hang(path):
@@ -35,6 +35,7 @@ def slow_start():
 
 if __name__ == "__main__":
     method, clean, state, path = sys.argv[1:]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job has none
     spec = WorkerSpec(initializer=slow_start if state == "starting" else None)
     pool = Executor(2, start_method=method, clean=clean, spec=spec)
     if state == "starting":
