@@ -155,6 +155,10 @@ class TaskTimeoutError(WorkerDiedError, TimeoutError):
     Args: as WorkerDiedError's.
     """
 
+    def __init__(self, *args: object) -> None:
+        # TimeoutError is an OSError, whose own would take the first two for an errno and its text.
+        BaseException.__init__(self, *args)
+
 
 class TaskPicklingError(WorkerstateError, _PicklingError):
     """A task can't be sent to a worker.
