@@ -217,7 +217,7 @@ def test_program_that_does_not_end_is_stopped(method: str, tried: Callable[..., 
             X = 2
             mp.get_context("{method}").Pool(2).map(work, [0, 1])
     """
-    proof = tried(program, method, found("__main__.X", "__main__:X"), timeout=3)
+    proof = tried(program, method, found("__main__.X", "__main__:X"), timeout=6)
     assert (proof.before.exit_code, proof.after.exit_code) == (None, None)
     assert "waits" in proof.after.stdout
     assert verdicts(proof) == [UNSEEN if method == "fork" else PROVEN]
