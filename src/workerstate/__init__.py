@@ -15,9 +15,7 @@ if TYPE_CHECKING:
         DriftWarning,
         FacetError,
         NoTaskError,
-        ResultError,
         SpecError,
-        TaskPicklingError,
         TaskReadError,
         TaskTimeoutError,
         TemplateError,
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
     )
     from workerstate.executor import Executor
     from workerstate.explaining.task import explain
+    from workerstate.pickling_errors import ResultError, TaskPicklingError
     from workerstate.purity import Purity
     from workerstate.resources import Resource
     from workerstate.snapshot import compare, take_snapshot
@@ -50,11 +49,11 @@ _HOME = {
     "Purity": "purity",
     "NoTaskError": "errors",
     "Resource": "resources",
-    "ResultError": "errors",
+    "ResultError": "pickling_errors",
     "Snapshot": "values",
     "SpecError": "errors",
     "StartReport": "start_reports",
-    "TaskPicklingError": "errors",
+    "TaskPicklingError": "pickling_errors",
     "TaskReadError": "errors",
     "TaskTimeoutError": "errors",
     "TemplateError": "errors",

@@ -6,8 +6,6 @@ pickling with its message.
 
 from __future__ import annotations
 
-from _pickle import PicklingError as _PicklingError
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -160,19 +158,6 @@ class TaskTimeoutError(WorkerDiedError, TimeoutError):
         BaseException.__init__(self, *args)
 
 
-class TaskPicklingError(WorkerstateError, _PicklingError):
-    """A task can't be sent to a worker.
-
-    Args: its function, and the reason in words; the cause is pickle's own error.
-    """
-
-    def __str__(self) -> str:
-        if len(self.args) != 2:
-            return super().__str__()
-        task, reason = self.args
-        return f"task {task} can't be sent to a worker: {reason}"
-
-
 class TaskReadError(WorkerstateError, RuntimeError):
     """A worker could not read a task that it was sent: a module it can't import, say.
 
@@ -185,23 +170,6 @@ class TaskReadError(WorkerstateError, RuntimeError):
             return super().__str__()
         task, number, pid, reason = self.args
         return f"task {task} could not be read in worker {number} (pid {pid}): {reason}"
-
-
-class ResultError(WorkerstateError, _PicklingError):
-    """What a task returned or raised can't be sent to the parent, or not be read there.
-
-    Args: the task's function, the worker's number and process id, what it did (``returned a
-    generator``), and the reason in words; the cause has the worker's traceback, if there was one.
-    """
-
-    def __str__(self) -> str:
-        if len(self.args) != 5:
-            return super().__str__()
-        task, number, pid, what, reason = self.args
-        return (
-            f"task {task} in worker {number} (pid {pid}) {what}, which can't be sent to the "
-            f"parent: {reason}"
-        )
 
 
 class TemplateError(WorkerstateError, RuntimeError):

@@ -18,7 +18,8 @@ import pytest
 from stdlib_executor import ProcessPoolExecutor, made
 
 from workerstate import WorkerDiedError
-from workerstate.errors import ResultError, TaskReadError
+from workerstate.errors import TaskReadError
+from workerstate.pickling_errors import ResultError
 
 INSIDE = "it looks at the inside of ProcessPoolExecutor"
 CLEAN = "it is about max_tasks_per_child; here clean= says how long a worker lives"

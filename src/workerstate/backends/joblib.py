@@ -74,8 +74,9 @@ def block(spec: WorkerSpec, **given: Any) -> Iterator[None]:
     options("joblib", given, (*_OPTIONS, *_ENGINE))
     joblib = _joblib()
     register()
+    reused = given.get("clean") != "task"
     workers = _workers(spec, given)
-    fleet = Fleet(spec, backend="joblib", own=False)
+    fleet = Fleet(spec, backend="joblib", own=False, reused=reused)
     entry = _Block(os.getpid(), get_ident(), fleet, workers)
     _enter(joblib.Parallel, entry)
     try:

@@ -17,7 +17,7 @@ from workerstate.engine.arena import WINDOW, Windows
 from workerstate.engine.payload import Encoded, encode
 from workerstate.engine.tasks import MOST_LOST, Task, function_name
 from workerstate.engine.workers import Packet, Worker
-from workerstate.errors import TaskPicklingError
+from workerstate.pickling_errors import TaskPicklingError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ import signal
 
 from workerstate.engine.tasks import MOST_LOST
 from workerstate.errors import (
-    ResultError,
     TaskReadError,
     TaskTimeoutError,
     WorkerDiedError,
     WorkerTracebackError,
 )
+from workerstate.pickling_errors import ResultError
 
 RAN = " while the task ran"
 

@@ -17,7 +17,8 @@ from workerstate.engine.mapping import Job
 from workerstate.engine.receiver import IDLE, Receiver
 from workerstate.engine.tasks import NONE, Task
 from workerstate.engine.workers import Slot, Worker
-from workerstate.errors import TaskPicklingError, TemplateError
+from workerstate.errors import TemplateError
+from workerstate.pickling_errors import TaskPicklingError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
