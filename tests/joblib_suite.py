@@ -1,6 +1,7 @@
-"""joblib's own tests of its loky backend, on our workers: a plugin for pytest, run by hand.
+r"""joblib's own tests of its loky backend, on our workers: a plugin for pytest, run by hand.
 
-    PYTHONPATH=tests python -m pytest -p joblib_suite --pyargs joblib.test.test_parallel -k loky
+    PYTHONPATH=tests python -m pytest -c /dev/null -p joblib_suite \
+        --pyargs joblib.test.test_parallel -k loky
 
 The name ``loky`` then means our backend. What differs is listed, each with its reason; a test that
 is listed and passes is an error.
