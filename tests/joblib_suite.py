@@ -39,7 +39,7 @@ DIFFERENT = {
 def pytest_configure() -> None:
     """Put our backend in loky's place."""
     register()
-    joblib.parallel.BACKENDS["loky"] = joblib.parallel.BACKENDS.pop("workerstate")
+    joblib.parallel.BACKENDS["loky"] = joblib.parallel.BACKENDS["workerstate"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
