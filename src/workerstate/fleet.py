@@ -61,14 +61,18 @@ class Fleet:
             self.name += f"-{next(_ordinals)}"
         self._birth: tuple[int, Birth, bytes] | None = None
         self._last: Stamp | None = None
-        self._inbox: Inbox | None = None
+        # Now: what an equal spec's workers have told before is not this pool's to tell again.
+        self._inbox = self._new_inbox() if spec.drift != "ignore" else None
 
     @property
     def drift(self) -> Inbox:
-        """What workers have told about drift."""
+        """What workers have told about drift since this was made."""
         if self._inbox is None:
-            self._inbox = Inbox(os.path.join(start_reports.folder(), self.name))
+            self._inbox = self._new_inbox()
         return self._inbox
+
+    def _new_inbox(self) -> Inbox:
+        return Inbox(os.path.join(start_reports.folder(), self.name))
 
     @property
     def retires(self) -> bool:

@@ -74,6 +74,7 @@ def changed(watched: tuple[str, ...]) -> tuple[str, ...]:
         _modules.append(len(sys.modules))
         return ()
     imported = list(sys.modules)[_modules[0] :]
+    seeded = "random" not in watched
     found = []
     for name, state in now.items():
         before = _start.get(name)
@@ -81,6 +82,8 @@ def changed(watched: tuple[str, ...]) -> tuple[str, ...]:
             before = _start[name] = natural.new(name, state)
         for key, was, is_ in differences(name, before, state):
             if name == "threads" and natural.goes_without_saying(key, before, state):
+                continue
+            if seeded and natural.is_seeded(name, key):
                 continue
             if not natural.is_natural(name, key, before, state, imported, 0):
                 found.append(f"{name}: {key}: {was or 'not there'} -> {is_ or 'not there'}")

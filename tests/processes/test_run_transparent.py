@@ -39,6 +39,8 @@ def errors(text: str) -> str:
     # A result that is there already is given by another line than one that is waited for.
     program = re.sub(r"(futures/_base.py\", line )\d+", r"\1...", program)
     program = re.sub(ABRUPT_END, "", program)
+    # What loky's tracker finds of a worker that was killed while it made a semaphore.
+    program = re.sub(r".*resource_tracker.*: UserWarning: .*\n  warnings\.warn\(.*\n", "", program)
     return re.sub(r"\b(pid=|PID )\d+", r"\1...", program)
 
 
@@ -289,8 +291,8 @@ WAIT = "import os, time\nos.write(1, b'ready\\n')\nwhile True:\n    time.sleep(0
 
 
 def _signals_as_in_a_terminal(ignored: int | None) -> None:
-    # Whoever runs the tests in the background has them ignore what a terminal sends.
-    for number in (signal.SIGINT, signal.SIGQUIT):
+    # Whoever runs the tests in the background (nohup) has them ignore what a terminal sends.
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     if ignored is not None:
         signal.signal(ignored, signal.SIG_IGN)

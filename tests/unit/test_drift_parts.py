@@ -241,6 +241,15 @@ def test_half_a_line_is_left_for_later(tmp_path):
     assert inbox.all() == [drift(), drift()]
 
 
+def test_what_was_told_before_is_not_told_again(tmp_path):
+    """Who listens from now on hears nothing of what an earlier pool's workers have told."""
+    outbox = Outbox(str(tmp_path))
+    outbox.tell([drift()])
+    inbox = Inbox(str(tmp_path))
+    outbox.tell([drift(key="OTHER")])
+    assert inbox.all() == [drift(key="OTHER")]
+
+
 def test_a_warning_is_for_who_asked_and_said_once(tmp_path):
     """One for each function, facet and key, at the line that asked; none of what was reset."""
     inbox, outbox = Inbox(str(tmp_path)), Outbox(str(tmp_path))

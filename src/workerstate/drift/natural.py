@@ -112,6 +112,11 @@ def is_natural(
     return facet == "limits" and old is MISSING and key.startswith(_NEW_LIMITS)
 
 
+def is_seeded(facet: str, key: str) -> bool:
+    """Tell whether that is a generator that is seeded for each task where the spec has a seed."""
+    return facet == "random" or (facet == "numpy" and key == "legacy generator")
+
+
 def goes_without_saying(key: str, before: State, after: State) -> bool:
     """Tell whether another facet or key says it of ``threads``, or threads have only ended."""
     if key == "files":

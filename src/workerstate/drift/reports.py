@@ -62,11 +62,11 @@ class Outbox:
 
 
 class Inbox:
-    """The parent's side."""
+    """The parent's side: hears what is told from now on."""
 
     def __init__(self, place: str) -> None:
         self._path = os.path.join(place, _NAME)
-        self._read = 0
+        self._read = self._size()
         self._all: list[Drift] = []
         self._untold: list[Drift] = []
         self._said: set[tuple[str, str, str]] = set()
@@ -96,10 +96,7 @@ class Inbox:
             warnings.warn(DriftWarning(change), stacklevel=_level())
 
     def _look(self) -> None:
-        try:
-            if os.stat(self._path).st_size == self._read:
-                return
-        except OSError:
+        if self._size() == self._read:
             return
         with self._lock:
             with open(self._path, "rb") as file:
@@ -113,6 +110,12 @@ class Inbox:
                 self._take(Drift(*marshal.loads(data[at + _SIZE : end])))
                 at = end
             self._read += at
+
+    def _size(self) -> int:
+        try:
+            return os.stat(self._path).st_size
+        except OSError:  # no worker has told anything yet
+            return 0
 
     def _take(self, change: Drift) -> None:
         self._all.append(change)

@@ -204,7 +204,7 @@ class Watch:
         drifted = {key for key, _, _ in differences(name, self._baseline[name], now)}
         for change in differences(name, before, now):
             key = change[0]
-            if key not in drifted or (self._seeded and key == "legacy generator"):
+            if key not in drifted or (self._seeded and natural.is_seeded(name, key)):
                 continue
             if name == "threads" and natural.goes_without_saying(key, before, now):
                 continue

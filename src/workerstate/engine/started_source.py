@@ -46,7 +46,7 @@ class StartedSource(Source):
     def open(self, pool: Pool) -> None:
         """Start the first workers, in the thread that asks for it."""
         self._pool = pool
-        _start_tracker(self._context)
+        _start_trackers(self._context)
         for _ in range(1 + self._standby):
             for slot in pool.slots:
                 pool.start(slot)
@@ -182,16 +182,16 @@ def serve(orders: Orders) -> None:
     return None
 
 
-def _start_tracker(context: Any) -> None:
-    """Start the resource tracker that starting a worker would: that lets interrupts through."""
+def _start_trackers(context: Any) -> None:
+    """Start the resource trackers that starting a worker would: that lets interrupts through."""
     method = context.get_start_method()
-    if method == "loky":
-        home = f"{type(context).__module__.rpartition('.')[0]}.resource_tracker"
-    elif method == "fork":
+    if method == "fork":
         return
-    else:
-        home = "multiprocessing.resource_tracker"
-    __import__(home, fromlist=["_"]).ensure_running()
+    homes = ["multiprocessing"]  # loky's workers are given that one too
+    if method == "loky":
+        homes.append(type(context).__module__.rpartition(".")[0])
+    for home in homes:
+        __import__(f"{home}.resource_tracker", fromlist=["_"]).ensure_running()
 
 
 def _lasts() -> bool:
