@@ -14,6 +14,7 @@ from threading import RLock
 
 from workerstate.engine import wire
 from workerstate.engine.arena import WINDOW, Windows
+from workerstate.engine.functions import Functions
 from workerstate.engine.payload import Encoded, encode
 from workerstate.engine.tasks import MOST_LOST, Task, function_name
 from workerstate.engine.workers import Packet, Worker
@@ -56,6 +57,7 @@ class Dispatcher:
         self.lock = RLock()
         self.arena = arena
         self.windows = Windows(arena)
+        self._functions = Functions()
         self.workers = workers
         self.renew = renew
         self.watch = watch
@@ -66,14 +68,17 @@ class Dispatcher:
         self._numbers = itertools.count(1)
         self._each = 0.0  # seconds per task, as far as known
 
-    def encode(self, value: Any, name: Any) -> Encoded:
-        """Pickle what a task is.
+    def encode(self, value: tuple[Any, ...], name: Any) -> Encoded:
+        """Pickle what a task is: its function, and what that is called with.
 
         Raises:
             TaskPicklingError: names the function, and pickle's reason.
         """
         try:
-            return encode(value, self.arena, self._lend)
+            sent = self._functions.find(value[0])
+            if sent is None:
+                return encode(value, self.arena, self._lend)
+            return encode((sent, *value[1:]), self.arena, self._lend, sent.names)
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             raise TaskPicklingError(function_name(name), reason) from error
@@ -87,6 +92,14 @@ class Dispatcher:
 
     def add(self, task: Task | Job) -> None:
         """Take a task, or a map; it begins at once if a worker is idle. Under the lock."""
+        if self.idle and not self.pending and type(task) is Task and not self.by_call:
+            worker = self.idle.pop()  # the shortest way: what waits for one task waits for this
+            if not task.starts():
+                self.release(task)
+                self.idle.append(worker)
+            else:
+                self._send(worker, [task])
+            return
         self.pending.append(task)
         if self.idle:
             # A map is for all workers, a task for one.
@@ -183,22 +196,25 @@ class Dispatcher:
     def _send(self, worker: Worker, tasks: list[Task]) -> bool:
         """Send one packet; False if the worker can't take it, which then keeps what it had."""
         grant = self.windows.take()
+        rows, fds, watched = [], [], []
         for task in tasks:
-            task.number = next(self._numbers) & 0xFFFFFFFF or next(self._numbers)
-            if task.data.window >= 0:
-                worker.windows.add(task.data.window)
-        packet = Packet(grant, tasks)
-        data = wire.pack_tasks(grant, [(task.number, task.data.data) for task in tasks])
-        worker.packets.append(packet)
+            data = task.data
+            task.number = number = next(self._numbers) & 0xFFFFFFFF or next(self._numbers)
+            rows.append((number, data.data))
+            if data.window >= 0:
+                worker.windows.add(data.window)
+            if data.fd >= 0:
+                fds.append(data.fd)
+            if task.limits.timeout is not None:
+                watched.append(task)
+        worker.packets.append(Packet(grant, tasks))
         self.busy.add(worker)
-        fds = [task.data.fd for task in tasks if task.data.fd >= 0]
         try:
-            wire.send(worker.end, data, fds)
+            wire.send(worker.end, wire.pack_tasks(grant, rows), fds)
         except OSError:  # it has died; its tasks are dealt with when it is buried
             return False
-        for task in tasks:
-            if task.limits.timeout is not None:
-                self.watch(worker, task)
+        for task in watched:
+            self.watch(worker, task)
         return True
 
     def release(self, task: Task) -> None:
@@ -223,7 +239,8 @@ class Dispatcher:
             for packet in worker.packets:
                 task = packet.tasks.pop(number, None)
                 if task is not None:
-                    _close_file(task)
+                    if task.data.fd >= 0:
+                        _close_file(task)
                     ended.append((task, is_value, value))
                     break
         for window in answer.freed:
@@ -238,8 +255,9 @@ class Dispatcher:
     def _close_packet(self, worker: Worker, answer: wire.Results, rows: int) -> None:
         packet = worker.packets.popleft()
         if packet.grant >= 0:
-            top = max((end for _, _, end, _ in answer.results), default=0)
-            self.windows.note(packet.grant, top)
+            for _, _, end, _ in answer.results:
+                if end:
+                    self.windows.note(packet.grant, end)
             self.windows.give_back(packet.grant)
         if packet.tasks:  # it was told to leave these
             for task in packet.tasks.values():

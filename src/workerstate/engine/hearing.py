@@ -70,10 +70,9 @@ class Hearing:
         rows = [self._row(number, kind, data, fd) for number, kind, _, data in answer.results]
         pool = self._pool
         with pool.lock:
-            tasks = {number: task for p in worker.packets for number, task in p.tasks.items()}
-            if answer.last and worker.packets and worker.packets[0].job is not None:
-                job, size = worker.packets[0].job, sum(t.size for t in tasks.values())
-                job.learn(max(1, size), answer.seconds)
+            packet = worker.packets[0] if worker.packets else None
+            if answer.last and packet is not None and packet.job is not None:
+                packet.job.learn(packet.size, answer.seconds)
             ended = pool.tasks.answered(worker, answer, rows)
             if answer.last:
                 pool.free(worker)

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 SMALL = 64 << 10  # bytes; a buffer below this stays in the pickle
 LONGEST = 96 << 10  # bytes of a pickle that still goes through the socket
-PLAIN, SHARED, OWN = b"\0", b"\1", b"\2"
+PLAIN, SHARED, OWN = 0, 1, 2  # the first byte of a message: where the buffers are
+_PLAIN, _SHARED, _OWN = bytes([PLAIN]), bytes([SHARED]), bytes([OWN])
 _BY_NAME = (b"__main__", b"__mp_main__")
 
 
@@ -48,7 +49,9 @@ class Encoded:
         self.fd = fd
 
 
-def encode(value: object, arena: Arena, lend: Callable[[int], tuple[int, int]]) -> Encoded:
+def encode(
+    value: object, arena: Arena, lend: Callable[[int], tuple[int, int]], names: int = 0
+) -> Encoded:
     """Pickle ``value`` for the other side.
 
     Args:
@@ -56,6 +59,7 @@ def encode(value: object, arena: Arena, lend: Callable[[int], tuple[int, int]]) 
         arena: where big buffers go.
         lend: called with a number of bytes; gives a window and where in it there is room for them,
             or (-1, 0).
+        names: as for ``pickled``.
 
     Raises:
         Exception: what pickle raises.
@@ -68,9 +72,9 @@ def encode(value: object, arena: Arena, lend: Callable[[int], tuple[int, int]]) 
         big.append(buffer)
         return False
 
-    data = pickled(value, beside, big)
+    data = pickled(value, beside, big, names)
     if not big and len(data) <= LONGEST:
-        return Encoded(PLAIN + data)
+        return Encoded(_PLAIN + data)
     parts = [buffer.raw() for buffer in big]
     if len(data) > SMALL:
         parts.insert(0, memoryview(data))
@@ -78,11 +82,11 @@ def encode(value: object, arena: Arena, lend: Callable[[int], tuple[int, int]]) 
     places, total = _places(parts)
     window, start = lend(total) if total <= WINDOW else (-1, 0)
     if window < 0:
-        return Encoded(OWN + dumps((data, places, total), 5), fd=_own_file(parts, places, total))
+        return Encoded(_OWN + dumps((data, places, total), 5), fd=_own_file(parts, places, total))
     base = window * WINDOW + start
     for part, (at, _) in zip(parts, places, strict=True):
         arena.write(base + at, part)
-    return Encoded(SHARED + dumps((data, places, total, base), 5), window, start + total)
+    return Encoded(_SHARED + dumps((data, places, total, base), 5), window, start + total)
 
 
 def decode(data: memoryview, arena: Arena, fd: int, gone: Callable[[int], None] | None) -> Any:
@@ -98,9 +102,10 @@ def decode(data: memoryview, arena: Arena, fd: int, gone: Callable[[int], None] 
     Raises:
         Exception: what pickle raises.
     """
-    if data[:1] == PLAIN:
+    where = data[0]
+    if where == PLAIN:
         return loads(data[1:])
-    if data[:1] == OWN:
+    if where == OWN:
         try:
             head, places, total = loads(data[1:])
             views = _cut(memoryview(private(fd, max(total, 1))), places)
@@ -117,14 +122,6 @@ def decode(data: memoryview, arena: Arena, fd: int, gone: Callable[[int], None] 
     return loads(head, buffers=views)
 
 
-def window_of(data: memoryview | bytes) -> int:
-    """Tell which window an encoded object refers to, or -1."""
-    if data[:1] != SHARED:
-        return -1
-    base: int = loads(data[1:])[3]
-    return base // WINDOW
-
-
 def by_value(value: object, beside: Any = None) -> bytes:
     """Pickle with cloudpickle, which sends what is in the main module by value.
 
@@ -137,13 +134,21 @@ def by_value(value: object, beside: Any = None) -> bytes:
     return data
 
 
-def pickled(value: object, beside: Any = None, big: list[Any] | None = None) -> bytes:
+def main_names(data: bytes) -> int:
+    """Give how often a pickle names the main module."""
+    return data.count(_BY_NAME[0]) + data.count(_BY_NAME[1])
+
+
+def pickled(
+    value: object, beside: Any = None, big: list[Any] | None = None, names: int = 0
+) -> bytes:
     """Pickle by name where possible, else by value.
 
     Args:
         value: what to pickle.
         beside: pickle's ``buffer_callback``.
         big: the buffers that it has kept so far, which a second try begins anew.
+        names: how often the main module is named by what is in there by value already.
 
     Raises:
         Exception: what pickle raises.
@@ -151,7 +156,7 @@ def pickled(value: object, beside: Any = None, big: list[Any] | None = None) -> 
     big = [] if big is None else big
     try:
         data = dumps(value, 5, buffer_callback=beside)
-        if _BY_NAME[0] not in data and _BY_NAME[1] not in data:
+        if main_names(data) == names:
             return data
     except Exception as error:
         big.clear()

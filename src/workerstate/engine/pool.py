@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from concurrent.futures import Future
+from threading import RLock
 
 from workerstate.engine import recalling
 from workerstate.engine.arena import Arena
 from workerstate.engine.board import Board
 from workerstate.engine.deadlines import Deadlines
 from workerstate.engine.dispatch import Dispatcher
+from workerstate.engine.futures import TaskFuture
 from workerstate.engine.hearing import Hearing
 from workerstate.engine.mapping import Job
 from workerstate.engine.receiver import IDLE, Receiver
@@ -23,6 +24,7 @@ from workerstate.pickling_errors import TaskPicklingError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
     from typing import Any
 
     from workerstate.engine.source import Source
@@ -62,6 +64,7 @@ class Pool:
         self.hearing = Hearing(self)
         self.receiver = Receiver("workerstate-pool", self._turn, self.break_with)
         self.broken: BaseException | None = None
+        self._futures = RLock()
         self.last_record = last_record
         self._calls = itertools.count()
         self._opened = self._closing = self._at_once = self._ended = False
@@ -94,7 +97,7 @@ class Pool:
         """
         if not self._opened or self._closing:
             self.open()
-        future: Future[Any] = Future()
+        future = TaskFuture(self._futures)
         try:
             data = self.tasks.encode((fn, args, kwargs or {}, mark), name or fn)
         except TaskPicklingError as error:

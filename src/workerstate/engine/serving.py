@@ -107,7 +107,9 @@ class Server:
     def _send(self, rows: list[Any], began: float, *, last: bool, fd: int = -1) -> None:
         if not rows and not last:
             return
-        freed, self._freed = self._freed[:4096], self._freed[4096:]
+        freed = self._freed[:4096]
+        if freed:
+            del self._freed[: len(freed)]  # more may be added at any moment
         took = perf_counter() - began
         packet = wire.pack_results(rows, last=last, seconds=took, freed=freed)
         wire.send(self.end, packet, (fd,) if fd >= 0 else ())

@@ -14,7 +14,7 @@ import struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from typing import Any
 
 LONGEST = 192 << 10  # bytes of a packet
@@ -24,11 +24,13 @@ _FDS = socket.CMSG_SPACE(4 * 4) if hasattr(socket, "CMSG_SPACE") else 0
 # A packet of tasks: how many, and the window for their results; then per task its id and length.
 _TASKS = struct.Struct("<Ii")
 _TASK = struct.Struct("<II")
+_ONE_TASK = struct.Struct("<IiII")  # both, as they stand in a packet of one
 # A packet from a worker: its kind, how many results, whether the packet of tasks is done, how many
 # windows it has let go of, and the seconds that the tasks took; then the windows; then per result
 # its id, whether it is one, where its memory in the window ends, and its length.
 _HEAD = struct.Struct("<BIBHd")
 _RESULT = struct.Struct("<IBQI")
+_ONE_RESULT = struct.Struct("<BIBHdIBQI")
 
 RESULTS, READY, FAILED, LEARNT = 0, 1, 2, 3
 ERROR, VALUE = 0, 1
@@ -51,7 +53,7 @@ def pack_tasks(grant: int, tasks: Sequence[tuple[int, bytes]]) -> bytes:
     """
     if len(tasks) == 1:
         number, data = tasks[0]
-        return _TASKS.pack(1, grant) + _TASK.pack(number, len(data)) + data
+        return _ONE_TASK.pack(1, grant, number, len(data)) + data
     heads = [_TASK.pack(number, len(data)) for number, data in tasks]
     return b"".join([_TASKS.pack(len(tasks), grant), *heads, *[data for _, data in tasks]])
 
@@ -71,7 +73,7 @@ def unpack_tasks(packet: memoryview) -> tuple[int, list[tuple[int, memoryview]]]
 
 
 def pack_results(
-    results: Iterable[tuple[int, int, int, bytes]],
+    results: Sequence[tuple[int, int, int, bytes]],
     *,
     last: bool,
     seconds: float,
@@ -79,6 +81,10 @@ def pack_results(
     kind: int = RESULTS,
 ) -> bytes:
     """Give a packet of results: id, VALUE or ERROR, end in the window, payload of each."""
+    if len(results) == 1 and not freed:
+        number, is_value, end, data = results[0]
+        one = _ONE_RESULT.pack(kind, 1, last, 0, seconds, number, is_value, end, len(data))
+        return one + data
     heads, bodies = [], []
     for number, is_value, end, data in results:
         heads.append(_RESULT.pack(number, is_value, end, len(data)))

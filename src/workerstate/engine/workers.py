@@ -20,14 +20,16 @@ class Packet:
         grant: the window for their results, or -1.
         tasks: those not yet answered, by number, in their order.
         job: the map that it is a chunk of, or None.
+        size: how many items of that are in it.
     """
 
-    __slots__ = ("grant", "job", "tasks")
+    __slots__ = ("grant", "job", "size", "tasks")
 
     def __init__(self, grant: int, tasks: list[Task]) -> None:
         self.grant = grant
         self.tasks = {task.number: task for task in tasks}
         self.job = tasks[0].job
+        self.size = tasks[0].size
 
 
 class Worker:
