@@ -53,6 +53,21 @@ def place(template: Here, number: int) -> Here:
     return here
 
 
+def make_ready(here: Here) -> bool:
+    """Do before a fork all that its worker would have to do at its start; False if that can't be.
+
+    The global generators are in another state before each.
+    """
+    if here.birth.seed is not None or _has_own(here):
+        return False
+    reseed_globals()
+    return True
+
+
+def _has_own(here: Here) -> bool:
+    return any(not each.shared for each in here.birth.resources.values())
+
+
 def enter(here: Here, *, report: bool) -> None:
     """Start this process as that worker; a failure is kept in ``Here.failure``.
 
@@ -60,10 +75,7 @@ def enter(here: Here, *, report: bool) -> None:
         here: what ``place`` gave, in this process or the one that it was forked from.
         report: whether the parent is to hear of it; not of each task's own process.
     """
-    here.pid = os.getpid()
-    own = any(not each.shared for each in here.birth.resources.values())
-    if not own and not report and here.birth.seed is None:
-        return reseed_globals()
+    own = _has_own(here)
     steps = Steps(here, _place(here.birth))
     token = workerside._here.set(here)
     try:

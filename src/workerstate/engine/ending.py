@@ -57,6 +57,12 @@ def flush_all() -> None:
 
 def end() -> None:
     """End this process, after what the task left to be done at exit has been done."""
+    finish()
+    os._exit(_NORMAL)
+
+
+def finish() -> None:
+    """Do what the task left to be done at exit; it may take LAST seconds."""
     processes.end_soon()
     # What flush_all finds is the task's: what was there before is frozen, and not among them.
     for step in (_join_threads, _run_exit_functions, flush_all):
@@ -64,7 +70,6 @@ def end() -> None:
             step()
         except BaseException:  # the task itself has its result; atexit has shown what was wrong
             pass
-    os._exit(_NORMAL)
 
 
 def _join_threads() -> None:

@@ -3,23 +3,30 @@
 It is a fork of the template. Each of its workers has a socket of its own, whose other end goes to
 the parent; so the parent knows which process it gives a task to. A worker that has ended is told
 together with the one that takes its place.
+
+What a fork costs is pages, most of all those that a process writes after it: each is a fault, and a
+copy. So the nursery does beforehand what would be the same for each worker.
 """
 
 from __future__ import annotations
 
+import gc
 import os
-import socket
+import select
 import sys
 
-from workerstate.engine import processes, wire
-from workerstate.engine.ending import end
-from workerstate.engine.serving import Server
+from workerstate import preparing
+from workerstate.engine import processes, serving, wire
+from workerstate.engine.board import Board
+from workerstate.engine.ending import end, finish
+from workerstate.engine.payload import encode
 from workerstate.engine.template import enter
-from workerstate.preparing import place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from workerstate.engine.template import Template
+
+REHEARSALS = 20  # runs after which the interpreter has specialised what it runs (PEP 659)
 
 
 class Nursery:
@@ -32,24 +39,29 @@ class Nursery:
         standby: how many workers wait while one runs.
     """
 
-    def __init__(self, template: Template, slot: int, link: socket.socket, standby: int) -> None:
+    def __init__(self, template: Template, slot: int, link: wire.Link, standby: int) -> None:
         self.template = template
         self.slot = slot
         self.link = link
         self.pid = os.getpid()
-        self.here = place(template.here, slot)
+        self.here = preparing.place(template.here, slot)
         self._most = standby + 1
         self._alive: set[int] = set()
         cell = template.board.cell(slot)
-        self._server = Server(link, template.arena, cell, template.here.birth)
+        self._server = serving.Server(link, template.arena, cell, template.here.birth)
+        self._waiting = select.poll()
+        self._waiting.register(link, select.POLLIN)
 
     def run(self) -> None:
         """Fork a worker whenever one has ended, until the parent has no more use for them."""
         processes.adopt_orphans()
+        if serving.watcher is None:
+            self._rehearse()
         ended: list[tuple[int, int]] = []
         try:
             while True:
-                replaced = self._is_replaced()
+                # The parent says, by closing its side, that it wants no more workers.
+                replaced = self._waiting.poll(0)
                 while len(self._alive) < self._most and not replaced:
                     self._fork(ended)
                     ended = []
@@ -67,21 +79,32 @@ class Nursery:
             self._wait_for_all()
             os._exit(0)
 
-    def _is_replaced(self) -> bool:
-        """Tell whether the parent has said, by closing its side, that it wants no more workers."""
-        try:
-            return not self.link.recv(1, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return False
+    def _rehearse(self) -> None:
+        """Do a few times what a worker does: code that has run before writes less to its pages."""
+        near, far = wire.pair()
+        server = serving.Server(far, self.template.arena, Board(1).cell(0), self.here.birth)
+        task = encode((int, (), {}, None), self.template.arena, lambda size: (-1, 0))
+        packet = wire.pack_tasks(-1, [(0, task.data)])
+        for _ in range(REHEARSALS):
+            processes.end_with_parent(self.template.pid)
+            near.send(packet)
+            server.serve_one()
+            near.recv(wire.LONGEST)
+            finish()
+            processes.end_soon(0)
+        near.close()
+        far.close()
+        gc.freeze()
 
     def _fork(self, ended: list[tuple[int, int]]) -> None:
         near, far = wire.pair()
+        ready = preparing.make_ready(self.here)
         child = os.fork()
         if child == 0:
             try:
                 processes.end_with_parent(self.pid)
                 near.close()
-                self._serve_one(far)
+                self._serve_one(far, ready)
             except BaseException:
                 processes.show_error()
             finally:
@@ -93,11 +116,11 @@ class Nursery:
         finally:
             near.close()  # where nobody has taken it, the worker must see that none will come
 
-    def _serve_one(self, end_of_link: socket.socket) -> None:
+    def _serve_one(self, end_of_link: wire.Link, ready: bool) -> None:
         self.link.close()
         server = self._server
         server.end = end_of_link
-        if enter(self.here, end_of_link, report=False):
+        if enter(self.here, end_of_link, report=False, ready=ready):
             known = len(sys.modules)
             if server.serve_one() and len(sys.modules) != known:
                 server.tell_imports(known)

@@ -15,7 +15,6 @@ from workerstate.engine.payload import decode, encode, pickled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
     from typing import Any
 
     from workerstate.engine.arena import Arena
@@ -37,7 +36,7 @@ class Server:
         birth: what it started with, for tasks that bring their spec's per-task part.
     """
 
-    def __init__(self, end: socket.socket, arena: Arena, cell: Cell, birth: Birth) -> None:
+    def __init__(self, end: wire.Link, arena: Arena, cell: Cell, birth: Birth) -> None:
         self.end = end
         self.arena = arena
         self.cell = cell

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextvars
 import multiprocessing
 import os
-import socket
 import threading
 import time
 
@@ -121,7 +120,7 @@ class Orders:
         end: its socket.
     """
 
-    def __init__(self, source: StartedSource, number: int, end: socket.socket) -> None:
+    def __init__(self, source: StartedSource, number: int, end: wire.Link) -> None:
         pool = source._pool
         self.source: StartedSource | None = source
         self.number = number
@@ -164,7 +163,7 @@ def serve(orders: Orders) -> None:
     else:
         assert orders.start is not None
         start = orders.start
-    end = socket.socket(fileno=orders.fds[0])
+    end = wire.Link(fileno=orders.fds[0])
     here = workerside.begin(*start, orders.number)
     try:
         if here.failure is not None:

@@ -18,7 +18,6 @@ from __future__ import annotations
 import os
 import pickle
 import select
-import socket
 import sys
 
 from workerstate import preparing
@@ -48,7 +47,7 @@ class Template:
     """
 
     def __init__(
-        self, orders: socket.socket, arena: Arena, board: Board, here: Here, *, often: bool
+        self, orders: wire.Link, arena: Arena, board: Board, here: Here, *, often: bool
     ) -> None:
         self.orders = orders
         self.often = often
@@ -122,7 +121,7 @@ class Template:
         for each in self._workers:
             os.close(each)
         disown()
-        link = socket.socket(fileno=fd)
+        link = wire.Link(fileno=fd)
         if kind == "nursery":
             from workerstate.engine.nursery import Nursery
 
@@ -167,16 +166,25 @@ class Template:
             pass
 
 
-def serve(template: Template, slot: int, link: socket.socket, *, report: bool) -> None:
+def serve(template: Template, slot: int, link: wire.Link, *, report: bool) -> None:
     """Be a worker of the template: start, and take tasks until there are no more."""
     if enter(preparing.place(template.here, slot), link, report=report):
         cell = template.board.cell(slot)
         Server(link, template.arena, cell, template.here.birth).serve()
 
 
-def enter(here: Here, link: socket.socket, *, report: bool) -> bool:
-    """Start this process as a worker; if that fails, tell the parent and give False."""
-    preparing.enter(here, report=report)
+def enter(here: Here, link: wire.Link, *, report: bool, ready: bool = False) -> bool:
+    """Start this process as a worker; if that fails, tell the parent and give False.
+
+    Args:
+        here: what it is to be.
+        link: the socket to the parent.
+        report: whether the parent is to hear of the start.
+        ready: what ``preparing.make_ready`` gave before the fork.
+    """
+    here.pid = os.getpid()
+    if not ready:
+        preparing.enter(here, report=report)
     if here.failure is None:
         if serving.watcher is not None:
             serving.watcher.forked(here.who.number, single=not report)
@@ -194,7 +202,7 @@ def main(orders_fd: int, start_fd: int, arena_fd: int, board_fd: int) -> None:
         arena_fd: the shared file for what is big.
         board_fd: the shared memory in which workers say what they are doing.
     """
-    orders = socket.socket(fileno=orders_fd)
+    orders = wire.Link(fileno=orders_fd)
     processes.pass_interrupts()
     parent = os.pidfd_open(os.getppid())
     with open(start_fd, "rb") as file:

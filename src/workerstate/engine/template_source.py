@@ -47,7 +47,7 @@ class TemplateSource(Source):
         self._known: set[str] = set()
         self._workers: dict[int, Worker] = {}  # by pid
         self._nurseries: dict[int, Slot] = {}  # by pid
-        self._links: set[socket.socket] = set()  # to nurseries, also those that were replaced
+        self._links: set[wire.Link] = set()  # to nurseries, also those that were replaced
         self._new: dict[tuple[int, int], Worker] = {}  # by slot and generation, until the pid comes
         self._process: subprocess.Popen[bytes] | None = None
         self._buffer = memoryview(bytearray(wire.BUFFER))
@@ -93,9 +93,9 @@ class TemplateSource(Source):
         self._tell(("worker", slot.number, how), [far.fileno()])
         return worker
 
-    def _replace_nursery(self, slot: Slot, link: socket.socket) -> None:
+    def _replace_nursery(self, slot: Slot, link: wire.Link) -> None:
         """Listen to a slot's new nursery; the old one ends with the worker that it has running."""
-        old: socket.socket | None = slot.keeper
+        old: wire.Link | None = slot.keeper
         slot.keeper = link
         self._links.add(link)
         self._pool.receiver.add(link.fileno(), lambda: self._hear_nursery(slot, link))
@@ -112,7 +112,7 @@ class TemplateSource(Source):
                 worker.close()
             slot.ready.clear()
 
-    def _drop_nursery(self, link: socket.socket) -> None:
+    def _drop_nursery(self, link: wire.Link) -> None:
         self._links.discard(link)
         self._pool.receiver.remove(link.fileno())
         link.close()
@@ -191,7 +191,7 @@ class TemplateSource(Source):
                 self._pool.break_with(failure)
         self._pool.hearing.bury(worker, status)
 
-    def _hear_nursery(self, slot: Slot, link: socket.socket) -> None:
+    def _hear_nursery(self, slot: Slot, link: wire.Link) -> None:
         try:
             news, fds = wire.hear(link, self._buffer, socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -208,7 +208,7 @@ class TemplateSource(Source):
                 self._bury(worker, status)
         if not fds:  # it has been replaced, and forks no more
             return
-        worker = Worker(slot, socket.socket(fileno=fds[0]), pid=pid, single=True, process=link)
+        worker = Worker(slot, wire.Link(fileno=fds[0]), pid=pid, single=True, process=link)
         self._workers[pid] = worker
         if slot.keeper is link:
             self._pool.deliver(worker)
@@ -216,7 +216,7 @@ class TemplateSource(Source):
             worker.gone = worker.served = True
             worker.close()
 
-    def _nursery_left(self, slot: Slot, link: socket.socket) -> None:
+    def _nursery_left(self, slot: Slot, link: wire.Link) -> None:
         """Bury the workers that have gone with their nursery; have a new one if it has not that."""
         self._drop_nursery(link)
         for pid, worker in list(self._workers.items()):
@@ -292,7 +292,7 @@ def _manager_key() -> bytes | None:
 
 
 def _execute(
-    start: dict[str, Any], orders: socket.socket, arena: int, board: int
+    start: dict[str, Any], orders: wire.Link, arena: int, board: int
 ) -> subprocess.Popen[bytes]:
     """Execute a template with this interpreter's flags."""
     if not sys.executable:

@@ -6,6 +6,7 @@ one.
 
 from __future__ import annotations
 
+import _socket
 import array
 import os
 import pickle
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 LONGEST = 192 << 10  # bytes of a packet
 BUFFER = 256 << 10  # bytes that a receiver keeps ready
 _FDS = socket.CMSG_SPACE(4 * 4) if hasattr(socket, "CMSG_SPACE") else 0
+
+Link = _socket.socket  # one end of a connection; ``socket``'s own class does more than is needed
 
 # A packet of tasks: how many, and the window for their results; then per task its id and length.
 _TASKS = struct.Struct("<Ii")
@@ -36,11 +39,11 @@ RESULTS, READY, FAILED, LEARNT = 0, 1, 2, 3
 ERROR, VALUE = 0, 1
 
 
-def pair() -> tuple[socket.socket, socket.socket]:
+def pair() -> tuple[Link, Link]:
     """Give the two ends of a new connection."""
-    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    near, far = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
     for end in (near, far):
-        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        end.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, 1 << 20)
     return near, far
 
 
@@ -115,31 +118,31 @@ class Results:
             start += size
 
 
-def tell_failure(end: socket.socket, failure: BaseException) -> None:
+def tell_failure(end: Link, failure: BaseException) -> None:
     """Tell the parent why this worker could not start."""
     row = (0, ERROR, 0, pickle.dumps(failure))
     send(end, pack_results([row], last=True, seconds=0.0, kind=FAILED))
 
 
-def tell_ready(end: socket.socket) -> None:
+def tell_ready(end: Link) -> None:
     """Tell the parent that this worker has started."""
     row = (0, VALUE, 0, str(os.getpid()).encode())
     send(end, pack_results([row], last=False, seconds=0.0, kind=READY))
 
 
-def send(end: socket.socket, packet: bytes, fds: Sequence[int] = ()) -> None:
+def send(end: Link, packet: bytes, fds: Sequence[int] = ()) -> None:
     """Send one packet, and descriptors along with it.
 
     Raises:
         OSError: the other side has gone.
     """
     if fds:
-        socket.send_fds(end, [packet], list(fds))
+        end.sendmsg([packet], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
     else:
         end.send(packet)
 
 
-def receive(end: socket.socket, buffer: memoryview, flags: int = 0) -> tuple[int, int]:
+def receive(end: Link, buffer: memoryview, flags: int = 0) -> tuple[int, int]:
     """Give the size of the next packet, now in ``buffer``, and a descriptor or -1; 0: none come.
 
     Raises:
@@ -149,7 +152,7 @@ def receive(end: socket.socket, buffer: memoryview, flags: int = 0) -> tuple[int
     return size, _descriptors(extra)[0] if extra else -1
 
 
-def tell(end: socket.socket, message: tuple[Any, ...], fds: Sequence[int] = ()) -> None:
+def tell(end: Link, message: tuple[Any, ...], fds: Sequence[int] = ()) -> None:
     """Send a control message: a tuple of plain values.
 
     Raises:
@@ -158,7 +161,7 @@ def tell(end: socket.socket, message: tuple[Any, ...], fds: Sequence[int] = ()) 
     send(end, pickle.dumps(message, 5), fds)
 
 
-def hear(end: socket.socket, buffer: memoryview, flags: int = 0) -> tuple[Any, list[int]]:
+def hear(end: Link, buffer: memoryview, flags: int = 0) -> tuple[Any, list[int]]:
     """Give the next control message and its descriptors; None where no more come.
 
     Raises:
@@ -168,7 +171,7 @@ def hear(end: socket.socket, buffer: memoryview, flags: int = 0) -> tuple[Any, l
     return (pickle.loads(buffer[:size]) if size else None), _descriptors(extra)
 
 
-def _take(end: socket.socket, buffer: memoryview, flags: int) -> tuple[int, Any]:
+def _take(end: Link, buffer: memoryview, flags: int) -> tuple[int, Any]:
     try:
         size, extra, _, _ = end.recvmsg_into([buffer], _FDS, flags)
     except ConnectionResetError:

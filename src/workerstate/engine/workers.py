@@ -9,6 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from workerstate.engine import wire
     from workerstate.engine.board import Cell
     from workerstate.engine.tasks import Task
 
@@ -69,9 +70,9 @@ class Worker:
     def __init__(
         self,
         slot: Slot,
-        end: socket.socket,
+        end: wire.Link,
         *,
-        inbox: socket.socket | None = None,
+        inbox: wire.Link | None = None,
         pid: int = 0,
         single: bool = False,
         process: Any = None,
