@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workerstate.audit.known import ABSENT, Known, MethodType, is_a
+from workerstate.audit.known import ABSENT, CACHED, Known, MethodType, is_a
 from workerstate.audit.lookups import (
     attribute_of,
     cells_of,
@@ -100,6 +100,25 @@ def bind(known: Known, args: Args, named: Named | None) -> dict[str, Known]:
     return space
 
 
+def without_arguments(known: Known) -> str:
+    """Give the name by which a worker calls a function that takes no arguments; empty if none.
+
+    Of ``__new__`` and ``__init__`` it is that of the class.
+    """
+    function = known.value
+    if known.path is None or known.path[1] or function.__kwdefaults__:
+        return ""
+    owned = known.owner is not None
+    needed = function.__code__.co_argcount - len(function.__defaults__ or ()) - owned
+    if needed > 0 or function.__code__.co_kwonlyargcount:
+        return ""
+    owner, _, name = known.path[0].rpartition(".")
+    if name in ("__new__", "__init__"):
+        return owner
+    bound_to_class = owned and is_a(known.owner and known.owner.value, type)
+    return known.path[0] if bound_to_class or not owned else ""
+
+
 def _function(
     reach: Reach, known: Known, args: Args, named: Named | None, at: Place
 ) -> Known | None:
@@ -116,8 +135,8 @@ def _library(
     reach: Reach, known: Known, name: str, args: Args, named: Named | None, at: Place
 ) -> Known | None:
     """A function of a library: it may do anything with what it gets."""
-    reach.calls.setdefault(name, at)
-    reach.used.setdefault(name.partition(".")[0], at)
+    reach.add("calls", name, at)
+    reach.add("used", name.partition(".")[0], at)
     if name == "os.getenv" and args:
         reach.variable(args[0], at)
     if known.owner is not None and known.owner.value is reach.environ:
@@ -179,7 +198,7 @@ def _make(reach: Reach, known: Known, args: Args, named: Named | None, at: Place
             reach.test(value, at)
         return None
     if cls is str:
-        reach.calls.setdefault("str", at)
+        reach.add("calls", "str", at)
     if cls is str:
         for value in args[:1]:
             reach.formatted(value, at)
@@ -191,7 +210,7 @@ def _make(reach: Reach, known: Known, args: Args, named: Named | None, at: Place
     if not reach.is_users(qualified(cls)[0]):
         reach.note_use(cls, at)
         if qualified(cls)[0] != "builtins":
-            reach.calls.setdefault(name_of(cls), at)
+            reach.add("calls", name_of(cls), at)
         _hand_over(reach, args, named, at)
         return made if qualified(cls)[0] != "builtins" else None
     reach.float(cls)
@@ -228,7 +247,7 @@ def _builtin(
     if module != "builtins":
         return _library(reach, known, f"{module}.{name}", args, named, at)
     if name in ("repr", "print", "format", "ascii"):
-        reach.calls.setdefault(name, at)
+        reach.add("calls", name, at)
     if name in _UNSEEN:
         reach.note(f"{at}: what {name}() runs was not followed")
     if name in ("getattr", "setattr", "delattr", "hasattr") and args:
@@ -291,13 +310,13 @@ def _container(
     variable = imported("_contextvars", "ContextVar")
     if variable is not None and cls is variable:
         if name == "set" and owner.path is not None:
-            reach.stores.setdefault(owner.path[0], at)
+            reach.add("stores", owner.path[0], at)
         elif owner.path is not None:
             reach.read(owner, at)
         return None
     _hand_over(reach, args, named, at)
     if name in _CHANGERS and owner.path is not None:
-        reach.stores.setdefault(owner.path[0], at)
+        reach.add("stores", owner.path[0], at)
         if name not in ("setdefault", "pop"):
             return None
     if name in ("get", "__getitem__", "setdefault", "pop") and args:
@@ -322,6 +341,8 @@ def _object(reach: Reach, known: Known, args: Args, named: Named | None, at: Pla
     wrapped = attributes_of(value).get("__wrapped__") if value is not ABSENT else None
     if wrapped is not None and type(wrapped) is FunctionType:
         # functools.lru_cache and its like.
+        if known.path is not None and not args and not named and hasattr(kind, "cache_info"):
+            reach.keep(known.path[0], (*known.path[1], CACHED), at)
         return reach.call(Known(wrapped, None, owner=known.owner), args, named, at)
     method = attribute_of(known, "__call__", reach._property)
     if method is not None and type(method.value) is FunctionType and reach.can_follow(method.value):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workerstate.audit import judge, places
+from workerstate.audit.executed import Executed
 from workerstate.audit.finding import Audit
 from workerstate.audit.references import References, interpreter
 from workerstate.observe import launch
@@ -56,7 +57,7 @@ def audit(
     options = {"python": python, "flags": flags, "stdout": stdout, "stderr": stderr}
     with References(folder, interpreter(python), salt, choose) as references:
         code = _run(command, folder, salt, timeout, options)
-    found = judge.findings(references.requests, choose)
+    found = judge.findings(references.requests, choose, Executed(folder))
     tasks = list(dict.fromkeys(r["task"] for r in references.requests))
     notes = _notes(references, code, tasks, timeout)
     notes += dict.fromkeys(_of_journals(folder))

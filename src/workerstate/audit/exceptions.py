@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 
 from workerstate.audit.brought import pickles_itself
-from workerstate.audit.known import ABSENT, Known, Place
+from workerstate.audit.known import ABSENT, NOWHERE, Known
 from workerstate.audit.reach import Reach
 from workerstate.fingerprint.classes import FunctionType, mro_of, namespace_of
 
@@ -57,5 +57,5 @@ def _kept(cls: type, maker: Any, given: int) -> int | None:
     """Count what ``args`` holds after ``cls(...)``; None where __init__ hands nothing on."""
     reach = Reach()
     made = Known(ABSENT, cls=cls)
-    reach.call(Known(maker, owner=made), [None] * given, {}, Place("", 0, ""))
+    reach.call(Known(maker, owner=made), [None] * given, {}, NOWHERE)
     return reach.kept_arguments

@@ -10,7 +10,8 @@ import os
 import sys
 import time
 
-from workerstate.audit import brought, late, patched, shapes, sharing
+from workerstate.audit import brought, late, made, patched, shapes, sharing
+from workerstate.audit.lines import Lines
 from workerstate.audit.reach import Reach
 from workerstate.audit.said import digest, origins, said, touched, values_of
 from workerstate.audit.surroundings import surroundings
@@ -68,6 +69,8 @@ class Inside:
         self._owner: Any = None
         self._at_start: dict[str, dict[str, str]] | None = None
         self._full = False
+        self._lines = Lines()
+        self.began, self.ended = self._lines.begin, self._lines.end
         sharing.watch_threads()
 
     # --- what the seams tell
@@ -197,6 +200,7 @@ class Inside:
                 "homes": {key: shapes.module_of(key) for key in _roots(values)},
                 "facets": task.facets,
                 "at_start": self._at_start,
+                "makers": made.makers(reach),
                 "origins": {**origins(reach), **patched.aliases(reach)},
                 "sharing": sharing.found(reach, self._launched, seeded=seeds_itself(unit[0])),
                 "late": self._forks.since(self._owner, reach) if by == "pool" else [],

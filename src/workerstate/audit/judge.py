@@ -7,17 +7,27 @@ from typing import TYPE_CHECKING, Any
 from workerstate.audit import lacking, settings, shared, unseeded
 from workerstate.audit.branches import branches
 from workerstate.audit.case import Case
+from workerstate.audit.executed import Narrowed
 from workerstate.audit.finding import Inherited
 from workerstate.audit.places import Places
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from workerstate.audit.executed import Executed
     from workerstate.audit.finding import Inherited
 
 
-def findings(requests: Sequence[dict[str, Any]], targets: Any) -> list[Inherited]:
-    """Give all findings, each name once, by code and name."""
+def findings(
+    requests: Sequence[dict[str, Any]], targets: Any, executed: Executed
+) -> list[Inherited]:
+    """Give all findings, each name once, by code and name.
+
+    Args:
+        requests: what the program's processes asked, and was answered.
+        targets: gives the start methods that are asked about, of a request.
+        executed: what tasks were seen to run.
+    """
     files: dict[str, str] = {}
     later: dict[str, list[Any]] = {}
     late: dict[str, list[dict[str, str]]] = {}
@@ -33,11 +43,25 @@ def findings(requests: Sequence[dict[str, Any]], targets: Any) -> list[Inherited
         if "again" in request:
             continue
         request["late"] += late.get(request["task"], [])
+        states = [(request["values"], request["facets"])]
+        states += [(a["again"], a["facets"]) for a in later.get(request["task"], ())]
         for target in targets(request):
-            rows += _of_task(Case(request, target, request["values"], request["facets"], places))
-            for again in later.get(request["task"], ()):
-                rows += _of_task(Case(request, target, again["again"], again["facets"], places))
+            for values, facets in states:
+                rows += _of_state(Case(request, target, values, facets, places), executed)
     return _merged(rows)
+
+
+def _of_state(case: Case, executed: Executed) -> list[Inherited]:
+    """Give the findings of a task, as its names and settings were at one moment."""
+    request = case.request
+    if not executed.tells_of(request["task"]):
+        return list(_of_task(case))
+    narrowed = Narrowed(request, executed)
+    values = narrowed.values(case.values)
+    found = list(_of_task(Case(narrowed.request, case.target, values, case.facets, case.places)))
+    # In workers that lacked something, the tasks may have taken another way because of that.
+    misled = found and request["method"] != "fork"
+    return list(_of_task(case)) if misled else found
 
 
 def _of_task(case: Case) -> Iterator[Inherited]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 ANY = "*"  # a step: whatever attributes the code names
 TESTED = "?"  # a step: only whether it is there
 FILLED = "!"  # a step: only that items can be put there
+CACHED = "@"  # a step: what functools.lru_cache keeps for a call without arguments
 
 
 # Methods that run without being named.
@@ -103,3 +104,6 @@ class Place:
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}"
+
+
+NOWHERE = Place("", 0)  # what happens where no line of the code says so

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from workerstate.audit.case import TESTED
 from workerstate.audit.compare import compare
+from workerstate.audit.known import CACHED
 from workerstate.audit.rules import BY_KIND, RULES
 
 if TYPE_CHECKING:
@@ -14,17 +15,22 @@ if TYPE_CHECKING:
     from workerstate.audit.case import Case
     from workerstate.audit.compare import Gap
     from workerstate.audit.finding import Inherited
+    from workerstate.audit.shapes import Shape
 
 
 def missing(case: Case) -> Iterator[Inherited]:
     """Give the names that a reference worker has otherwise than the parent, or not at all."""
     by_root: dict[str, list[tuple[tuple[str, ...], Gap]]] = {}
+    made = case.answer.get("made", {})
     for key, parent in case.values.items():
         root, *steps = key.split("\t")
         if key not in case.answer["values"] or case.arrives(root):
             continue
         of_class = _is_class_attribute(root)
-        gap = compare(parent, case.answer["values"][key], of_class=of_class)
+        there = case.answer["values"][key]
+        if key in made:
+            parent, there = _of_made(case, parent), _of_made(case, made[key])
+        gap = compare(parent, there, of_class=of_class)
         if gap is not None:
             by_root.setdefault(root, []).append((tuple(steps), gap))
     gone = {root for root, gaps in by_root.items() if all(g.worker is None for _, g in gaps)}
@@ -32,7 +38,10 @@ def missing(case: Case) -> Iterator[Inherited]:
         if root.rpartition(".")[0] in gone:
             continue  # the class itself is not there
         chains = [chain for chain, _ in gaps]
-        if not _is_of_library(case, root) and _manages_itself(case, root, chains, gaps):
+        is_made = any("\t".join((root, *chain)) in made for chain in chains)
+        if not (is_made or _is_of_library(case, root)) and _manages_itself(
+            case, root, chains, gaps
+        ):
             continue
         kept = [
             (c, g)
@@ -46,11 +55,24 @@ def missing(case: Case) -> Iterator[Inherited]:
             yield _lack(case, root, chain, gap, chains)
 
 
+def _of_made(case: Case, shape: Shape | None) -> Shape | None:
+    """Give what a task made, or would: as far as it reads it, and doesn't change it itself."""
+    if shape is None or not shape["parts"]:
+        return shape
+    reads, own = case.reads["attributes"], set(case.reads["loose_changes"])
+    parts = {
+        key: part
+        for key, part in shape["parts"].items()
+        if not key.startswith(".") or (key[1:] in reads and key[1:] not in own)
+    }
+    return {**shape, "parts": parts, "digest": str(sorted(parts.items()))}
+
+
 def _lack(
     case: Case, root: str, chain: tuple[str, ...], gap: Gap, chains: list[tuple[str, ...]]
 ) -> Inherited:
     name = case.home(root)
-    steps = "".join(step for step in chain if step not in (TESTED, "!", "*"))
+    steps = "".join(step for step in chain if step not in (TESTED, "!", "*", CACHED))
     shown = f"{name}{steps}" if not steps.startswith(("(", "{")) else name
     if (case.values.get(root) or {}).get("kind") == "function" and steps.startswith("."):
         name = shown  # an attribute that the program hung on its function
@@ -59,7 +81,7 @@ def _lack(
     read = case.where_read(root, chain)
     # What is in a closure has no name by which a declaration could set it.
     closed = gap.kind == "registry" and steps.startswith("{")
-    fixed = closed or gap.kind == "lock" or root in case.request["fixed"]
+    fixed = closed or CACHED in chain or gap.kind == "lock" or root in case.request["fixed"]
     carry = None if fixed else case.carry(name)
     return case.finding(
         gap.kind,
@@ -82,6 +104,8 @@ def _manages_itself(
     if root not in case.reads["stores"]:
         return False
     # Of what is made when needed (a singleton), the attributes that others set are the parent's.
+    if any(gap.kind == "lock" for _, gap in gaps):
+        return False  # what changes is the memory behind it
     direct = case.places.outside(root, (), case.followed)
     if len(case.places.outside(root, chains, case.followed)) > len(direct):
         return False

@@ -23,7 +23,7 @@ from workerstate.fingerprint.classes import (
     qualified,
 )
 from workerstate.fingerprint.walk import is_scalar
-from workerstate.program import live_globals
+from workerstate.program import live_globals, user_modules
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,8 +109,10 @@ def _of_instance(
 ) -> Known | None:
     cls = class_of(owner)
     found = _of_class(cls, name, owner.after)
-    if found is not None and type(found[0]) is property and type(found[0].fget) is FunctionType:
-        return getter(found[0].fget, owner)
+    held = None if found is None else found[0]
+    gives = _given_by(held)
+    if gives is not None and type(held) is property:
+        return getter(gives, owner)
     if owner.value is not ABSENT:
         own = _held(owner.value, name)
         if own is not MISSING:
@@ -119,8 +121,20 @@ def _of_instance(
             return Known(own, owner.at(f".{name}"))
     if found is None:
         return None
+    if gives is not None:  # a cached_property that has not been asked yet
+        return getter(gives, owner)
     held, path = found
     return _bound(held, path, owner, by_class=False)
+
+
+def _given_by(held: Any) -> Any:
+    """Give the function of a property, or of its like that keep what it returns."""
+    if type(held) is property:
+        return held.fget if type(held.fget) is FunctionType else None
+    if type(held).__name__.endswith("cached_property"):
+        function = attributes_of(held).get("func")
+        return function if type(function) is FunctionType else None
+    return None
 
 
 def _bound(held: Any, path: str | None, owner: Known, *, by_class: bool) -> Known:
@@ -136,11 +150,20 @@ def _bound(held: Any, path: str | None, owner: Known, *, by_class: bool) -> Know
         return Known(held, root, owner=None if by_class else owner)
     if _binds(kind):
         # A method written in C or Cython, or what a descriptor gives.
-        return Known(held, None, owner=owner)
+        return Known(held, root if _is_put_there(held) else None, owner=owner)
     if not by_class and owner.path is not None and path is not None:
         # Set on the class: where the object is found by name, it is found there too.
         return Known(held, root, owner=owner)
     return Known(held, root)
+
+
+def _is_put_there(held: Any) -> bool:
+    """Tell whether it is a library's descriptor around a class or function of the program's."""
+    modules = user_modules()
+    return any(
+        _is_code(inside) and getattr(inside, "__module__", None) in modules
+        for inside in attributes_of(held).values()
+    )
 
 
 def _binds(kind: type) -> bool:
@@ -222,8 +245,12 @@ def tables_of(function: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
                 yield steps, found
 
 
+_CODE = (FunctionType, MethodType, type(len), type(str.join), type(str.__len__))
+
+
 def _is_code(value: Any) -> bool:
-    return type(value) in (FunctionType, MethodType) or issubclass(type(value), type)
+    kind = type(value)
+    return kind in _CODE or kind is imported("functools", "partial") or issubclass(kind, type)
 
 
 def known_function(value: Any) -> Known:

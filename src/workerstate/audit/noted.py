@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from workerstate.audit.known import ABSENT, FILLED, Known, Place, is_a
+from workerstate.audit.known import ABSENT, FILLED, NOWHERE, Known, Place, is_a
 from workerstate.audit.lookups import class_of, home_of
 from workerstate.fingerprint.classes import (
     ModuleType,
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from typing import Any
 
 _MOST_NOTES = 20
+_MAKERS = ("__init__", "__new__", "__post_init__")
+# Methods that run where a task is read, or its result is written: around what is seen of it.
+_UNSEEN = frozenset(
+    (
+        *("__setstate__", "__getstate__", "__new__", "__reduce__", "__reduce_ex__"),
+        *("__getnewargs__", "__getnewargs_ex__"),
+    )
+)
 
 
 class Noted:
@@ -36,6 +44,9 @@ class Noted:
         set_variables: environment variables that are set.
         identity: root -> where it is compared by ``is``.
         imports: modules that the code imports when it is called.
+        makers: root -> the function without arguments that sets it.
+        everywhere: table -> key -> all places that make such a note; of ``named`` those that
+            name a root, however what is there is then read.
         exceptions: classes of exceptions of the program that it raises.
         followed: (file, first line) of each code that was followed.
         notes: what was not followed.
@@ -57,11 +68,15 @@ class Noted:
         self.followed: dict[tuple[str, int], str] = {}
         self.notes: list[str] = []
         self.attributes: dict[str, Place] = {}
-        self.loose_stores: set[str] = set()
+        self.loose_stores: set[str] = set()  # attributes set on what is not known
+        self.loose_changes: set[str] = set()  # the same, but where an object is made
         self.recursive: Place | None = None
         self.formats: dict[str, Place] = {}
         self.hashes: Place | None = None
         self.kept_arguments: int | None = None
+        self.makers: dict[str, str] = {}
+        self.function_root = ""  # of the function that is walked through, if it takes no arguments
+        self.everywhere: dict[str, dict[str, set[str]]] = {}
         self.modules = user_modules()
         self.environ = os.environ
 
@@ -74,35 +89,52 @@ class Noted:
         if text not in self.notes and len(self.notes) < _MOST_NOTES:
             self.notes.append(text)
 
+    def place(self, table: str, key: str, at: Place | None) -> None:
+        """Keep one more place of what is noted in a table."""
+        known = NOWHERE if at is None or at.scope in _UNSEEN else at
+        self.everywhere.setdefault(table, {}).setdefault(key, set()).add(str(known))
+
+    def add(self, table: str, key: str, at: Place | None) -> None:
+        """Note something in a table, with the first place that makes that note."""
+        getattr(self, table).setdefault(key, at)
+        self.place(table, key, at)
+        if table == "stores" and self.function_root:
+            self.makers.setdefault(key, self.function_root)
+
     def note_use(self, cls: type, at: Place | None) -> None:
         """Keep that something of a library is used."""
         module = qualified(cls)[0]
         if not self.is_users(module) and module != "builtins":
-            self.used.setdefault(module.partition(".")[0], at)
+            self.add("used", module.partition(".")[0], at)
 
     def variable(self, key: Known | None, at: Place) -> None:
         """Note that an environment variable is read."""
         if key is not None and is_a(key.value, str):
-            self.variables.setdefault(key.value, at)
+            self.add("variables", key.value, at)
 
     def store_name(self, space: dict[str, Any], name: str, value: Any, at: Place) -> None:
         """Note that a global is set."""
-        self.stores.setdefault(f"{plain_module(space.get('__name__'))}.{name}", at)
+        self.add("stores", f"{plain_module(space.get('__name__'))}.{name}", at)
 
     def store_attribute(self, owner: Known | None, name: str, value: Any, at: Place) -> None:
         """Note that an attribute is set."""
         if owner is None or owner.value is ABSENT:
-            self.loose_stores.add(name)
+            self._store_loosely(name, at)
         elif issubclass(type(owner.value), ModuleType):
             home = plain_module(vars(owner.value).get("__name__"))
-            self.stores.setdefault(f"{home}.{name}", at)
+            self.add("stores", f"{home}.{name}", at)
         elif issubclass(type(owner.value), type):
             home_name = home_of(owner.value)
-            self.stores.setdefault(f"{home_name}.{name}", at)
+            self.add("stores", f"{home_name}.{name}", at)
         elif owner.path is not None:
-            self.stores.setdefault(owner.path[0], at)
+            self.add("stores", owner.path[0], at)
         else:
-            self.loose_stores.add(name)
+            self._store_loosely(name, at)
+
+    def _store_loosely(self, name: str, at: Place) -> None:
+        self.loose_stores.add(name)
+        if at.scope not in _MAKERS:
+            self.loose_changes.add(name)
 
     def store_item(self, owner: Known, key: Known | None, at: Place) -> None:
         """Note that an item is set."""
@@ -110,7 +142,7 @@ class Noted:
             if key is not None:
                 self.set_variables.add(str(key.value))
         elif owner.path is not None:
-            self.stores.setdefault(owner.path[0], at)
+            self.add("stores", owner.path[0], at)
             self.keep(owner.path[0], (*owner.path[1], FILLED), at)
 
     def raised_class(self, cls: type, at: Place) -> None:
@@ -130,6 +162,7 @@ class Noted:
         """Note that the code reads what a path leads to."""
         table = self.names if self._of_program(root) else self.library
         table.setdefault(root, {}).setdefault(chain, at)
+        self.place("reads", "\t".join((root, *chain)), at)
 
     def _of_program(self, root: str) -> bool:
         name = root

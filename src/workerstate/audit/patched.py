@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import time
 
-from workerstate.audit.known import Place
+from workerstate.audit.known import NOWHERE, Place
 from workerstate.audit.lookups import contents
 from workerstate.audit.shapes import kind_of, start
 from workerstate.fingerprint.classes import (
@@ -77,7 +77,7 @@ def _called_at(reach: Reach, package: str) -> Place:
     for name, at in reach.calls.items():
         if name.partition(".")[0] == package:
             return at
-    return reach.used.get(package) or Place("", 0)
+    return reach.used.get(package) or NOWHERE
 
 
 def _modules(packages: set[str]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -12,7 +12,17 @@ import builtins
 import time
 
 from workerstate.audit import calls
-from workerstate.audit.known import ABSENT, FILLED, IMPLIED, TESTED, Known, MethodType, Place, is_a
+from workerstate.audit.known import (
+    ABSENT,
+    FILLED,
+    IMPLIED,
+    NOWHERE,
+    TESTED,
+    Known,
+    MethodType,
+    Place,
+    is_a,
+)
 from workerstate.audit.lookups import (
     argument,
     at_home,
@@ -63,13 +73,12 @@ class Reach(Noted):
         self._running: list[CodeType] = []
         self._deadline = time.monotonic() + MOST_SECONDS
         self._count = 0
-        self._returned_at = Place("", 0)
+        self._returned_at = NOWHERE
 
     # --- entries
 
     def task(self, called: Any, args: Any, named: Any) -> None:
         """Follow a task: its function, what it gets, and what that can call."""
-        start = Place("", 0, "")
         for value in (*args, *named.values()):
             self.float(value, sent=True)
             self.note_use(type(value), None)
@@ -78,7 +87,7 @@ class Reach(Noted):
         if function is not None:
             self.float(function)
         given = [argument(value) for value in args]
-        self._call(known, given, {k: argument(v) for k, v in named.items()}, start)
+        self._call(known, given, {k: argument(v) for k, v in named.items()}, NOWHERE)
         self.finish()
 
     def finish(self) -> None:
@@ -104,7 +113,6 @@ class Reach(Noted):
                     self.read(found, where)
 
     def _wanted(self, known: Known, whole: bool) -> dict[str, Place]:
-        nowhere = Place("", 0, "")
         cls = class_of(known)
         names: set[str] = set()
         for base in mro_of(cls):
@@ -115,7 +123,7 @@ class Reach(Noted):
             if name in self.attributes:
                 found[name] = self.attributes[name]
             elif name in IMPLIED or (whole and not name.startswith("__")):
-                found[name] = nowhere
+                found[name] = NOWHERE
         return found
 
     def float(self, value: Any, *, whole: bool = False, depth: int = 3, sent: bool = False) -> None:
@@ -129,7 +137,7 @@ class Reach(Noted):
             if depth < 3 or whole:
                 known = known_function(value)
                 known = known if sent else Known(known.value, owner=known.owner)
-                self._call(known, [], None, Place("", 0))
+                self._call(known, [], None, NOWHERE)
             return
         if issubclass(kind, type):
             if self.is_users(qualified(value)[0]):
@@ -164,6 +172,7 @@ class Reach(Noted):
         home = plain_module(space.get("__name__"))
         if name in space:
             found = at_home(space[name], f"{home}.{name}")
+            self._named(found, at)
             if type(found.value) is not FunctionType and not issubclass(
                 type(found.value), (type, ModuleType)
             ):
@@ -174,6 +183,10 @@ class Reach(Noted):
             return Known(held, None if is_standard(name, held) else (f"builtins.{name}", ()))
         self.keep(f"{home}.{name}", (), at)
         return None
+
+    def _named(self, found: Known, at: Place) -> None:
+        if found.path is not None and not found.path[1]:
+            self.place("named", found.path[0], at)
 
     def attribute(self, owner: Known | None, name: str, at: Place) -> Known | None:
         """Give an attribute."""
@@ -190,6 +203,7 @@ class Reach(Noted):
             elif owner.path is not None and not issubclass(type(owner.value), ModuleType):
                 self._follow_fallback(owner, at)
             return None
+        self._named(found, at)
         if type(found.value) is imported("logging", "Logger"):
             self.loggers.add(str(found.value.__dict__.get("name")))
         if owner.path is not None and qualified(type(owner.value))[0].startswith("multiprocessing"):
@@ -203,7 +217,7 @@ class Reach(Noted):
         self.read(owner, at)
 
     def _property(self, function: Any, owner: Known) -> Known | None:
-        return self.call(Known(function, None, owner=owner), [], {}, Place("", 0, ""))
+        return self.call(Known(function, None, owner=owner), [], {}, NOWHERE)
 
     def item(self, owner: Known, key: Known | None, at: Place) -> Known | None:
         """Give ``owner[key]``."""
@@ -243,7 +257,7 @@ class Reach(Noted):
         if value is None:
             return
         library = value.library or qualified(class_of(value))[0].partition(".")[0]
-        self.formats.setdefault(library, at)
+        self.add("formats", library, at)
         self.read(value, at)
 
     def test(self, value: Known | None, at: Place) -> None:
@@ -311,7 +325,11 @@ class Reach(Noted):
         if self._times[id(code)] > MOST_BINDINGS:
             args, named = args[:0], None
         space = calls.bind(known, args, named)
-        return self._walk(code, function.__globals__, space)
+        before, self.function_root = self.function_root, calls.without_arguments(known)
+        try:
+            return self._walk(code, function.__globals__, space)
+        finally:
+            self.function_root = before
 
     def inner(self, known: Known, args: list[Known | None]) -> Known | None:
         """Walk through a function that the code itself made."""

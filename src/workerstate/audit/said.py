@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from workerstate.audit import exceptions, shapes
+from workerstate.audit.known import NOWHERE
 from workerstate.fingerprint.walk import is_scalar
 from workerstate.observe import state
 from workerstate.program import user_modules
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from workerstate.audit.reach import Reach
     from workerstate.audit.shapes import Shape
 
+MOST_PLACES = 60
 # Facets that any code may touch.
 _ALWAYS = ("environ", "logging", "warnings", "limits", "locale", "flags")
 
@@ -34,13 +36,24 @@ def said(reach: Reach) -> dict[str, Any]:
         "replaced": list(reach.replaced),
         "attributes": {name: str(at) for name, at in list(reach.attributes.items())[:3000]},
         "loose_stores": sorted(reach.loose_stores),
+        "loose_changes": sorted(reach.loose_changes),
         "formats": {name: str(at) for name, at in reach.formats.items()},
         "hashes": str(reach.hashes) if reach.hashes else None,
         "recursive": str(reach.recursive) if reach.recursive else None,
         "followed": [[file, line, name] for (file, line), name in reach.followed.items()],
         "exceptions": exceptions.lost(reach),
         "notes": list(reach.notes),
+        "everywhere": {
+            table: {key: _places(found) for key, found in rows.items()}
+            for table, rows in reach.everywhere.items()
+        },
     }
+
+
+def _places(found: set[str]) -> list[str]:
+    """Give places; of very many the first, with one that says that there are more."""
+    rows = sorted(found)
+    return rows if len(rows) <= MOST_PLACES else [*rows[:MOST_PLACES], str(NOWHERE)]
 
 
 def _table(names: dict[str, Any]) -> dict[str, list[list[Any]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from workerstate.audit.known import ABSENT, ANY, FILLED, TESTED, Known
+from workerstate.audit.known import ABSENT, ANY, CACHED, FILLED, TESTED, Known
 from workerstate.audit.lookups import (
     attribute_of,
     attributes,
@@ -96,6 +96,10 @@ def start(root: str) -> Known | None:
 def _step(known: Known, step: str) -> Known | None:
     if step.startswith("."):
         return attribute_of(known, step[1:], lambda function, owner: None)
+    if step == CACHED:
+        from workerstate.audit.made import cached
+
+        return Known(cached(known.value))
     if step.startswith("["):
         import ast
 
@@ -203,9 +207,9 @@ def kind_of(value: Any) -> str:
 
 
 def _of_variable(value: Any, name: str) -> Shape:
-    missing = object()
-    held = value.get(missing)
-    if held is missing:
+    try:
+        held = value.get()  # what is set in this context, or else its default
+    except LookupError:
         return {
             "kind": "variable",
             "type": "unset",

@@ -1,4 +1,4 @@
-"""Who is told of what the parent submits and launches: the audit, where there is one."""
+"""Who is told of what is submitted, launched and run: the audit, where there is one."""
 
 from __future__ import annotations
 
@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
         def launching(self, process: Any, method: str, frame: FrameType) -> None:
             """See a process about to be started."""
+
+        def began(self, label: str) -> None:
+            """See a task begin, in its worker."""
+
+        def ended(self, ok: bool) -> None:
+            """See it end."""
 
 
 VARIABLE = "WORKERSTATE_AUDIT"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from time import perf_counter_ns, time_ns
 
-from workerstate.observe import declare, hook, state
+from workerstate.observe import declare, hook, state, submissions
 from workerstate.observe.probe import Probe
 from workerstate.observe.reads import Reads
 from workerstate.observe.seams import names, overflow
@@ -78,6 +78,8 @@ def begin(called: Any, args: Any, work: object, part: object = 0) -> None:
         if state.locks_held():
             write_reads()  # this task may never end
     _current = (_count, function, perf_counter_ns())
+    if submissions.listener is not None:
+        submissions.listener.began(function)
 
 
 def running() -> bool:
@@ -98,6 +100,8 @@ def end(ok: bool) -> None:
         return
     number, function, start = _current
     took = perf_counter_ns() - start
+    if submissions.listener is not None:
+        submissions.listener.ended(ok)
     _current = None
     _unsent = number
     if number > overflow.MOST:
