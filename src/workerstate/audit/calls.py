@@ -16,6 +16,7 @@ from workerstate.fingerprint.classes import (
     ModuleType,
     attributes_of,
     imported,
+    module_namespace,
     name_of,
     qualified,
 )
@@ -243,7 +244,7 @@ def _builtin(
     if owner is not None and not issubclass(type(owner), ModuleType):
         bound = Known(owner, None if known.path is None else known.path, owner=None)
         return _container(reach, bound, name, args, named, at)
-    module = str(function.__module__)
+    module = _public(str(function.__module__), function)
     if module != "builtins":
         return _library(reach, known, f"{module}.{name}", args, named, at)
     if name in ("repr", "print", "format", "ascii"):
@@ -269,6 +270,14 @@ def _builtin(
         return None
     _hand_over(reach, args, named, at)
     return None
+
+
+def _public(module: str, function: Any) -> str:
+    """Give the module under whose name a function of a module written in C is used."""
+    public = module.lstrip("_")
+    namespace = module_namespace(public) if public != module else None
+    held = None if namespace is None else namespace.get(function.__name__)
+    return public if held is function else module
 
 
 def _by_name(reach: Reach, name: str, args: Args, at: Place) -> Known | None:
