@@ -28,6 +28,15 @@ IMPLIED = frozenset(
 )
 
 
+# Globals that the import of a module makes; a worker has its own main module by another name.
+OF_IMPORT = frozenset(
+    (
+        *("__name__", "__file__", "__spec__", "__loader__", "__package__", "__path__"),
+        *("__builtins__", "__cached__", "__doc__", "__debug__"),
+    )
+)
+
+
 class _Something:
     def method(self) -> None: ...
 

@@ -29,6 +29,8 @@ def missing(case: Case) -> Iterator[Inherited]:
         of_class = _is_class_attribute(root)
         there = case.answer["values"][key]
         if key in made:
+            if steps and steps[-1].startswith(".") and steps[-1][1:] in case.reads["changes"]:
+                continue
             parent, there = _of_made(case, parent), _of_made(case, made[key])
         gap = compare(parent, there, of_class=of_class)
         if gap is not None:
@@ -59,7 +61,7 @@ def _of_made(case: Case, shape: Shape | None) -> Shape | None:
     """Give what a task made, or would: as far as it reads it, and doesn't change it itself."""
     if shape is None or not shape["parts"]:
         return shape
-    reads, own = case.reads["attributes"], set(case.reads["loose_changes"])
+    reads, own = case.reads["attributes"], set(case.reads["changes"])
     parts = {
         key: part
         for key, part in shape["parts"].items()

@@ -53,13 +53,15 @@ def _is_state(value: Any) -> bool:
 
 def cached(function: Any) -> Any:
     """Give what a function of functools.lru_cache keeps for no arguments; ABSENT if nothing."""
-    for held in gc.get_referents(function):
-        if type(held) is dict and () in held:
-            value = held[()]
-            if type(value).__name__ == "_lru_list_elem":
-                parts = [each for each in gc.get_referents(value) if each != ()]
-                return parts[-1] if parts else ABSENT
-            return value
+    held = gc.get_referents(function)
+    for each in held:
+        if type(each) is dict and () in each:
+            value = each[()]
+            if type(value).__name__ != "_lru_list_elem":
+                return value
+            # Of a cache with a size, the function itself shows its keys, each before its value.
+            keys = [at for at, key in enumerate(held[:-1]) if type(key) is tuple and not key]
+            return held[keys[0] + 1] if keys else ABSENT
     return ABSENT
 
 

@@ -69,7 +69,7 @@ class Noted:
         self.notes: list[str] = []
         self.attributes: dict[str, Place] = {}
         self.loose_stores: set[str] = set()  # attributes set on what is not known
-        self.loose_changes: set[str] = set()  # the same, but where an object is made
+        self.changes: set[str] = set()  # attributes set on any object that is not being made
         self.recursive: Place | None = None
         self.formats: dict[str, Place] = {}
         self.hashes: Place | None = None
@@ -128,13 +128,17 @@ class Noted:
             self.add("stores", f"{home_name}.{name}", at)
         elif owner.path is not None:
             self.add("stores", owner.path[0], at)
+            self._change(name, at)
         else:
             self._store_loosely(name, at)
 
     def _store_loosely(self, name: str, at: Place) -> None:
         self.loose_stores.add(name)
+        self._change(name, at)
+
+    def _change(self, name: str, at: Place) -> None:
         if at.scope not in _MAKERS:
-            self.loose_changes.add(name)
+            self.changes.add(name)
 
     def store_item(self, owner: Known, key: Known | None, at: Place) -> None:
         """Note that an item is set."""

@@ -17,6 +17,7 @@ from workerstate.audit.known import (
     FILLED,
     IMPLIED,
     NOWHERE,
+    OF_IMPORT,
     TESTED,
     Known,
     MethodType,
@@ -170,6 +171,8 @@ class Reach(Noted):
     def name(self, code: CodeType, space: dict[str, Any], name: str, at: Place) -> Known | None:
         """Give a global."""
         home = plain_module(space.get("__name__"))
+        if name in OF_IMPORT:
+            return Known(space.get(name))
         if name in space:
             found = at_home(space[name], f"{home}.{name}")
             self._named(found, at)

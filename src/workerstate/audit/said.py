@@ -36,7 +36,7 @@ def said(reach: Reach) -> dict[str, Any]:
         "replaced": list(reach.replaced),
         "attributes": {name: str(at) for name, at in list(reach.attributes.items())[:3000]},
         "loose_stores": sorted(reach.loose_stores),
-        "loose_changes": sorted(reach.loose_changes),
+        "changes": sorted(reach.changes),
         "formats": {name: str(at) for name, at in reach.formats.items()},
         "hashes": str(reach.hashes) if reach.hashes else None,
         "recursive": str(reach.recursive) if reach.recursive else None,

@@ -123,16 +123,28 @@ def shape_at(root: str, chain: tuple[str, ...]) -> Shape | None:
     """Give the shape of what a path leads to; None where it leads nowhere."""
     value = resolve(root, chain)
     if value is ABSENT:
-        return None
+        return dict(_UNKNOWN) if _gives_itself(root, chain) else None
     if chain and chain[-1] == TESTED:
         return tested(value)
     if chain and chain[-1] == FILLED and kind_of(value) != "sync":
         said = "none" if value is None else "there"
         return {"kind": "test", "type": said, "digest": said, "text": _text(value, ""), "parts": {}}
     if chain and _computes(type(value)):
-        return {"kind": "failed", "type": "computed", "digest": "", "text": "", "parts": {}}
+        return dict(_UNKNOWN)
     name = root.rpartition(".")[2] if not chain else chain[-1].strip(".[]'\"")
     return shape(value, name)
+
+
+_UNKNOWN = {"kind": "failed", "type": "computed", "digest": "", "text": "", "parts": {}}
+
+
+def _gives_itself(root: str, chain: tuple[str, ...]) -> bool:
+    """Tell whether a library's object gives its attributes when it is asked (__getattr__)."""
+    if not chain or not chain[-1].startswith("."):
+        return False
+    kind = type(resolve(root, chain[:-1]))
+    held = {name for base in mro_of(kind) for name in namespace_of(base)}
+    return "__getattr__" in held and qualified(kind)[0] not in user_modules()
 
 
 def _computes(kind: type) -> bool:
