@@ -62,8 +62,11 @@ class Joblib:
         return self.pool(self.joblib.delayed(fn)(item) for item in items)
 
     def close(self):
-        """End it."""
+        """End it, and its workers, which would live on."""
         self.pool.__exit__(None, None, None)
+        from joblib.externals.loky import get_reusable_executor
+
+        get_reusable_executor().shutdown(wait=True)
 
 
 def make(who, workers=WORKERS, *, single=False, preload=()):
