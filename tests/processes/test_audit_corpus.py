@@ -63,6 +63,23 @@ ALL = [
         target="fork",
         shows=False,
     ),
+    *(
+        Program("forking", named, (kind,), target="fork", shows=False)
+        for kind, named in (
+            ("pid", {"things.NAME"}),
+            ("directory", {"things.space"}),
+            ("same directory", set()),
+            ("buffer", {"things.report"}),
+            ("flushed", set()),
+            ("pread", set()),
+            ("read", {"things.index"}),
+            ("reset", set()),
+            ("held", {"things.unsafe", "thread started at __main__ (things.hold)"}),
+            ("handler", {"signals"}),
+            ("own handler", set()),
+        )
+    ),
+    Program("forking", set(), ("pid",), shows=False),
     Program("inner", {"json.JSONEncoder.default"}, ("dump",)),
     Program("inner", {"textwrap.TextWrapper._split"}, ("fill",)),
     Program("inner", set(), ("load",)),

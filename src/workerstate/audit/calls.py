@@ -42,6 +42,7 @@ _CHANGERS = frozenset(
         *("difference_update", "intersection_update", "__setitem__", "__delitem__"),
     )
 )
+_ABOUT_FILES = {"fileno", "isatty", "readable", "seekable", "writable"}
 _ASKING = {"isinstance", "issubclass", "type", "id", "callable", "bool", "hasattr"}
 _SAYING = {"print", "repr", "format", "ascii"}
 # Methods of libraries that make a text of their object.
@@ -334,7 +335,10 @@ def _container(
             return found
     for each in contents(held):
         reach.float(each, whole=True)
-    _touch(reach, owner, at)
+    if name in _ABOUT_FILES and issubclass(cls, imported("_io", "_IOBase") or ()):
+        reach.test(owner, at)  # os.pread and mmap leave the position alone
+    else:
+        _touch(reach, owner, at)
     return None
 
 

@@ -111,4 +111,14 @@ class Case:
             source = imported_from(module, path, attribute) if path else None
             if source is not None and source in others:
                 return source
-        return root
+        return self._plain_home(root) if not others else root
+
+    def _plain_home(self, root: str) -> str:
+        """Give where a plain value was imported from, if nobody has set it since."""
+        files = self.request["module_files"]
+        module, _, attribute = root.rpartition(".")
+        path = files.get(module)
+        source = imported_from(module, path, attribute) if path else None
+        if source is None or source.rpartition(".")[0] not in files:
+            return root
+        return root if self.places.outside(root, (), set()) else source

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workerstate.audit.lines import BY_VALUE
 from workerstate.program import is_users_file
 
 if TYPE_CHECKING:
@@ -64,15 +65,19 @@ class Executed:
             if not (event["ok"] and event["whole"]):
                 self._doubtful.add(event["fn"])
 
-    def tells_of(self, label: str) -> bool:
-        """Whether all tasks of a function were seen whole, and have ended well."""
-        return label in self._seen and label not in self._doubtful
+    def tells_of(self, request: dict[str, Any]) -> bool:
+        """Whether all tasks of a request were seen whole, and have ended well."""
+        label, reads = request["task"], request["reads"]
+        files = {file for file, _ in self.lines}
+        seen = BY_VALUE in files or any(file in files for file, _, _ in reads["followed"])
+        return seen and label in self._seen and label not in self._doubtful
 
     def ran(self, places: Iterable[str]) -> bool:
         """Tell whether one of these places was run, or may have been."""
         for place in places:
             path, _, line = place.rpartition(":")
-            if not is_users_file(path) or (path, int(line)) in self.lines:
+            here = (path, int(line))
+            if not is_users_file(path) or here in self.lines or (BY_VALUE, here[1]) in self.lines:
                 return True
         return False
 

@@ -10,8 +10,9 @@ import os
 import sys
 import time
 
-from workerstate.audit import brought, late, made, patched, shapes, sharing
+from workerstate.audit import brought, copied, late, made, patched, shapes, sharing
 from workerstate.audit.lines import Lines
+from workerstate.audit.pending import pending
 from workerstate.audit.reach import Reach
 from workerstate.audit.said import digest, origins, said, touched, values_of
 from workerstate.audit.surroundings import surroundings
@@ -69,6 +70,7 @@ class Inside:
         self._owner: Any = None
         self._at_start: dict[str, dict[str, str]] | None = None
         self._full = False
+        self._has_forked = False
         self._lines = Lines()
         self.began, self.ended = self._lines.begin, self._lines.end
         sharing.watch_threads()
@@ -79,6 +81,9 @@ class Inside:
         """A process is about to be started: for a pool, or as a task of its own."""
         self._forked()
         self._launched = sharing.before_fork()
+        if method == "fork":
+            self._launched.pending = pending()
+            self._has_forked = True
         if self._at_start is None:
             self._at_start = state.read(("environ", "cwd", "locale", "limits", "signals"))
         target = getattr(process, "_target", None)
@@ -202,13 +207,20 @@ class Inside:
                 "at_start": self._at_start,
                 "makers": made.makers(reach),
                 "origins": {**origins(reach), **patched.aliases(reach)},
-                "sharing": sharing.found(reach, self._launched, seeded=seeds_itself(unit[0])),
+                "sharing": self._sharing(task, unit, by),
                 "late": self._forks.since(self._owner, reach) if by == "pool" else [],
                 "arguments": brought.arguments(unit, reach),
                 "fixed": brought.fixed(reach),
                 **surroundings(frame),
             }
         )
+
+    def _sharing(self, task: Task, unit: Unit, by: str) -> list[dict[str, Any]]:
+        rows = sharing.found(task.reach, self._launched, seeded=seeds_itself(unit[0]))
+        kind = type(self._owner).__module__
+        pool = by != "pool" or kind.startswith(("multiprocessing", "billiard"))
+        forked = self._has_forked and by == "pool"
+        return [*rows, *copied.rows(task.reach, task.first, pool=pool, forked=forked)]
 
     def _write(self, request: dict[str, Any]) -> None:
         """Put a request where the audit finds it; whole, or not at all."""

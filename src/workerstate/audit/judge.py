@@ -54,7 +54,7 @@ def findings(
 def _of_state(case: Case, executed: Executed) -> list[Inherited]:
     """Give the findings of a task, as its names and settings were at one moment."""
     request = case.request
-    if not executed.tells_of(request["task"]):
+    if not executed.tells_of(request):
         return list(_of_task(case))
     narrowed = Narrowed(request, executed)
     values = narrowed.values(case.values)

@@ -25,6 +25,7 @@ MOST_LINES = 20_000
 _LOOK_AFTER = 5000  # lines, between two looks at the clock
 _TOOL = 4  # of the numbers that sys.monitoring leaves to anybody
 _NAME = "workerstate audit"
+BY_VALUE = "<dynamic-code>"  # the file, as cloudpickle says, of code that it has sent by value
 
 
 class Lines:
@@ -68,7 +69,7 @@ class Lines:
         file = code.co_filename
         found = self._users.get(file)
         if found is None:
-            found = self._users[file] = is_users_file(file)
+            found = self._users[file] = file == BY_VALUE or is_users_file(file)
         return found
 
     def ran(self, code: CodeType, line: int) -> None:

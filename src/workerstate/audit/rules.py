@@ -148,7 +148,8 @@ _RULES = (
         "file-shared",
         "A file that is open at the fork has one position for all workers.",
         "fork copies the descriptor, not the position: reads and writes of several processes "
-        "interleave.",
+        "interleave. What the parent has written, and is still in the buffer, each worker writes "
+        "once more.",
         "What the names that the task reads hold is followed to files that are open at the fork.",
         "Open the file in each worker.",
     ),
@@ -156,10 +157,39 @@ _RULES = (
         "WS531",
         "runtime-forked",
         "A runtime that does not survive a fork was started before it.",
-        "CUDA, and an event loop of asyncio, can't be used in a forked child.",
-        "It is asked whether torch has initialised CUDA; event loops are found among the names "
-        "that the task reads.",
+        "CUDA, an event loop of asyncio and the threads of OpenMP (libgomp) can't be used in a "
+        "forked child: it fails, or waits for ever.",
+        "It is asked whether torch has initialised CUDA, and whether threads of OpenMP are there "
+        "after a fork; event loops are found among the names that the task reads.",
         "Start the workers first, or use spawn.",
+    ),
+    Rule(
+        "WS532",
+        "handler-inherited",
+        "Forked workers run the parent's handler of the signal that ends them.",
+        "fork copies handlers of signals. multiprocessing ends workers by SIGTERM (terminate(), "
+        "and the end of with Pool()): each then runs what was meant for the parent's own end.",
+        "The handler of SIGTERM is a function of the program's, workers are terminated somewhere, "
+        "and neither initializer nor task sets a handler of its own.",
+        "Give workers the default: signal.signal(signal.SIGTERM, signal.SIG_DFL) in the pool's "
+        "initializer=.",
+    ),
+    Rule(
+        "WS533",
+        "process-id-copied",
+        "A value that was made of the process's id is the parent's in every worker.",
+        "fork copies what the import made: a name, a file or a key that was to be each process's "
+        "own is one for all.",
+        "A name that the task reads is the parent's process id, or a text with it.",
+        "Make it when it is needed, or in each worker (the pool's initializer=).",
+    ),
+    Rule(
+        "WS534",
+        "cleaned-up-by-worker",
+        "A worker removes a temporary directory or file of the parent's.",
+        "The copy that a forked worker has cleans up when it is forgotten, as the original would.",
+        "A name that initializer or task sets holds a temporary directory or file at the fork.",
+        "Make it after the workers were started, or keep the parent's under another name.",
     ),
     Rule(
         "WS540",
@@ -199,5 +229,8 @@ BY_KIND: dict[str, str] = {
     "stream": "WS111",
     "file": "WS530",
     "runtime": "WS531",
+    "handler": "WS532",
+    "pid": "WS533",
+    "temporary": "WS534",
     "server": "WS540",
 }

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 MOST_PARTS = 2000
 MOST_TEXTS = 100
 MOST_SECONDS = 0.5
+MOST_CHARACTERS = 500  # of a text that may name the process
 
 _SYNC = (
     *("multiprocessing.synchronize", "multiprocessing.queues", "multiprocessing.sharedctypes"),
@@ -213,9 +214,19 @@ def kind_of(value: Any) -> str:
         return "random"
     if kind is object:
         return "sentinel"
-    if kind is int and value == os.getpid():
-        return "live"
-    return "data"
+    return "live" if has_own_pid(value) else "data"
+
+
+def has_own_pid(value: Any) -> bool:
+    """Tell whether a value is, or is a text made of, this process's id."""
+    pid = os.getpid()
+    if type(value) is int:
+        return value == pid
+    text = str(pid)
+    if type(value) is not str or len(value) > MOST_CHARACTERS or text not in value:
+        return False
+    before, _, after = value.partition(text)
+    return not (before[-1:].isdigit() or after[:1].isdigit()) and len(text) > 2
 
 
 def _of_variable(value: Any, name: str) -> Shape:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from workerstate.audit.case import TESTED
+from workerstate.audit.resets import reset_functions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +23,10 @@ _KINDS = {
     "random": "stream",
     "loop": "runtime",
     "runtime": "runtime",
+    "unflushed": "file",
+    "temporary": "temporary",
+    "handler": "handler",
+    "pid": "pid",
 }
 
 
@@ -29,7 +34,10 @@ def by_fork(case: Case) -> Iterator[Inherited]:
     """Give what forked workers have a copy of that was meant for one process."""
     for row in case.request["sharing"]:
         root = row["root"]
-        if case.arrives(root) or (row["what"] != "lock" and _replaces(case, root)):
+        own = case.arrives(root) or (row["what"] != "lock" and _replaces(case, root))
+        if own and row["what"] != "temporary":
+            continue
+        if _is_reset(case, row.get("lock", root)):
             continue
         name = case.home(root)
         yield case.finding(
@@ -42,6 +50,14 @@ def by_fork(case: Case) -> Iterator[Inherited]:
             set_=row.get("where") or case.places.where(name, (), case.followed),
             reason="make it in the worker (initializer=), or start the workers first",
         )
+
+
+def _is_reset(case: Case, root: str) -> bool:
+    """Tell whether the program sets it anew in each process that is forked."""
+    return any(
+        store.function is not None and store.function[0] in reset_functions(store.path)
+        for store in case.places.of(root)
+    )
 
 
 def _replaces(case: Case, root: str) -> bool:
@@ -61,6 +77,23 @@ def _said_of_fork(case: Case, row: dict[str, Any], name: str) -> str:
         return (
             f"{name} takes {row['lock']}, is not copied by a fork, and {task} waits for that lock"
         )
+    if row["what"] == "unflushed":
+        return (
+            f"{name} has {row['text']} when workers are forked: each writes that once more when "
+            f"{task} writes to it"
+        )
+    if row["what"] == "temporary":
+        return (
+            f"{name} ({row['text']}) is copied into forked workers, which set it anew: the copy "
+            "is cleaned up then, and removes what is the parent's"
+        )
+    if row["what"] == "handler":
+        return (
+            f"forked workers have the parent's handler of SIGTERM, {row['text']}: it runs in each "
+            "worker that is terminated"
+        )
+    if row["what"] == "pid":
+        return f"{name} is {row['text']}; forked workers have it as it is, and {task} reads it"
     if row["what"] == "random":
         return (
             f"each forked worker has a copy of {name} in one state, and {task} draws from it: "

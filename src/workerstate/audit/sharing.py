@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from workerstate.audit.known import ABSENT
+from workerstate.audit.known import ABSENT, TESTED
 from workerstate.audit.lookups import attributes
 from workerstate.audit.reach import Reach
 from workerstate.audit.shapes import kind_of, module_of, resolve
@@ -51,6 +51,7 @@ class Before:
         self.held = {id(lock) for lock in _locks() if lock.locked()}
         self.threads = _threads()
         self.files = _open_files()
+        self.pending: dict[int, int] = {}
 
 
 def before_fork() -> Before:
@@ -86,6 +87,8 @@ def found(reach: Reach, before: Before | None, *, seeded: bool = False) -> list[
     users = _users_of(before.threads)
     for root, chains in reach.names.items():
         for chain in chains:
+            if chain[-1:] == (TESTED,):
+                continue  # asked whether it is there, and no more
             value = resolve(root, chain)
             if value is ABSENT or value is None:
                 continue
@@ -124,6 +127,8 @@ def _open_thing(value: Any, before: Before) -> Any:
         if connection is not None:
             return ("connection", connection)
     for each in _below(value):
+        if id(each) in before.pending:
+            return ("unflushed", f"{before.pending[id(each)]} bytes that are not written yet")
         name = name_of(type(each))
         if name in _CONNECTIONS:
             return ("connection", _CONNECTIONS[name])
