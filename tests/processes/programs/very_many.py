@@ -8,7 +8,7 @@ import signal
 import tempfile
 
 LAST = 20_300
-own = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it lasts as long as we do
+own = tempfile.TemporaryFile(buffering=0)
 
 
 def task(number: int) -> None:

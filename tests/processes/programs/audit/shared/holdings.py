@@ -6,7 +6,7 @@ import threading
 lock = threading.Lock()
 free = threading.Lock()
 connection = sqlite3.connect(":memory:")
-file = tempfile.TemporaryFile()  # noqa: SIM115
+file = tempfile.TemporaryFile()
 generator = random.Random()
 unused = random.Random()
 TIMEOUT = 0.2
