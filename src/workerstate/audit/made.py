@@ -13,7 +13,7 @@ from __future__ import annotations
 import gc
 import sys
 
-from workerstate.audit.known import ABSENT, CACHED
+from workerstate.audit.known import ABSENT, CACHED, TESTED
 from workerstate.audit.shapes import module_of, resolve
 from workerstate.fingerprint import fingerprint
 from workerstate.fingerprint.classes import module_namespace, qualified
@@ -34,7 +34,8 @@ def makers(reach: Reach) -> dict[str, str]:
     """Give root -> the function that makes what is there, of what can be made once more."""
     found: dict[str, str] = {}
     for root, function in reach.makers.items():
-        if _is_state(resolve(root, ())):
+        asked = any(chain[-1:] == (TESTED,) for chain in reach.names.get(root, ()))
+        if asked and _is_state(resolve(root, ())):
             found[root] = function
     for root, chains in reach.names.items():
         if (CACHED,) in chains and _is_state(resolve(root, (CACHED,))):
@@ -69,7 +70,8 @@ def make(request: dict[str, Any], shape_at: Any) -> dict[str, Shape | None]:
     """In a reference worker: call those functions; give the shapes of what there is then."""
     made: dict[str, Shape | None] = {}
     for root, function in request["makers"].items():
-        if _call(function):
+        needed = function == root or resolve(root, ()) in (None, ABSENT)
+        if needed and _call(function):
             for key in request["values"]:
                 name, *chain = key.split("\t")
                 if name == root:

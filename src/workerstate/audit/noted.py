@@ -98,8 +98,6 @@ class Noted:
         """Note something in a table, with the first place that makes that note."""
         getattr(self, table).setdefault(key, at)
         self.place(table, key, at)
-        if table == "stores" and self.function_root:
-            self.makers.setdefault(key, self.function_root)
 
     def note_use(self, cls: type, at: Place | None) -> None:
         """Keep that something of a library is used."""
@@ -112,9 +110,14 @@ class Noted:
         if key is not None and is_a(key.value, str):
             self.add("variables", key.value, at)
 
+    def _assign(self, root: str, at: Place) -> None:
+        self.add("stores", root, at)
+        if self.function_root:
+            self.makers.setdefault(root, self.function_root)
+
     def store_name(self, space: dict[str, Any], name: str, value: Any, at: Place) -> None:
         """Note that a global is set."""
-        self.add("stores", f"{plain_module(space.get('__name__'))}.{name}", at)
+        self._assign(f"{plain_module(space.get('__name__'))}.{name}", at)
 
     def store_attribute(self, owner: Known | None, name: str, value: Any, at: Place) -> None:
         """Note that an attribute is set."""
@@ -122,10 +125,10 @@ class Noted:
             self._store_loosely(name, at)
         elif issubclass(type(owner.value), ModuleType):
             home = plain_module(vars(owner.value).get("__name__"))
-            self.add("stores", f"{home}.{name}", at)
+            self._assign(f"{home}.{name}", at)
         elif issubclass(type(owner.value), type):
             home_name = home_of(owner.value)
-            self.add("stores", f"{home_name}.{name}", at)
+            self._assign(f"{home_name}.{name}", at)
         elif owner.path is not None:
             self.add("stores", owner.path[0], at)
             self._change(name, at)

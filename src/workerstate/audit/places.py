@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workerstate.audit.resets import reset_functions
 from workerstate.values import Value
 
 if TYPE_CHECKING:
@@ -45,6 +46,11 @@ class Store(Value):
         """Whether a worker that imports the module does it too."""
         return self.function is None and not self.guarded
 
+    @property
+    def in_forked(self) -> bool:
+        """Whether it is in a function that runs in each process that is forked, and only there."""
+        return self.function is not None and self.function[0] in reset_functions(self.path)
+
 
 class Places:
     """The stores of all modules of a program, by what they set."""
@@ -79,6 +85,7 @@ class Places:
             if not store.at_import
             and (store.function is None or (store.path, store.function[0]) not in followed)
             and not (store.function is not None and store.function[1] == "__init__")
+            and not store.in_forked
         ]
 
     def where(

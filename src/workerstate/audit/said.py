@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MOST_PLACES = 60
 # Facets that any code may touch.
-_ALWAYS = ("environ", "logging", "warnings", "limits", "locale", "flags")
+_ALWAYS = ("environ", "cwd", "logging", "warnings", "limits", "locale", "flags")
 
 
 def said(reach: Reach) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workerstate.snapshot import compare_texts
 
@@ -43,6 +43,7 @@ _OWN = {
 def findings(case: Case) -> Iterator[Inherited]:
     """Give the settings that differ, of what the task's code touches."""
     yield from _variables(case)
+    yield from _umask(case)
     yield from _hashes(case)
     for facet, touched in _TOUCHED.items():
         at = touched(case)
@@ -54,7 +55,8 @@ def findings(case: Case) -> Iterator[Inherited]:
             continue
         for row in compare_texts({facet: parent}, {facet: worker}):
             if _matters(case, facet, row.key, row.before, row.after):
-                yield _finding(case, facet, row.key, row.before, row.after, at)
+                there = _LIMITS[row.key](case) if facet == "limits" else at
+                yield _finding(case, facet, row.key, row.before, row.after, there or at)
 
 
 def _variables(case: Case) -> Iterator[Inherited]:
@@ -67,6 +69,26 @@ def _variables(case: Case) -> Iterator[Inherited]:
         own = name in case.reads["set_variables"] or name in case.first["set_variables"]
         if now.get(name) != before.get(name) and not own:
             yield _finding(case, "environ", name, now.get(name), before.get(name), at)
+
+
+def _umask(case: Case) -> Iterator[Inherited]:
+    """Give the umask, if it changed after the fork server had started, of who makes files."""
+    before = (case.request["at_start"] or {}).get("cwd", {}).get("umask")
+    now = case.facets.get("cwd", {}).get("umask")
+    if case.target != "forkserver" or before is None or before == now:
+        return
+    said = {**case.reads["attributes"], **case.reads["calls"]}
+    at = next((at for name, at in said.items() if name.rpartition(".")[2] in _MAKE_FILES), None)
+    if at is not None and not any(name == "os.umask" for name in said):
+        yield _finding(case, "cwd", "umask", now, before, at)
+
+
+_MAKE_FILES = frozenset(
+    (
+        *("open", "mkdir", "makedirs", "mknod", "touch", "write_text", "write_bytes"),
+        *("to_csv", "to_parquet", "savetxt", "save", "savez", "copy", "copyfile"),
+    )
+)
 
 
 def _hashes(case: Case) -> Iterator[Inherited]:
@@ -105,7 +127,7 @@ def _matters(case: Case, facet: str, key: str, parent: str | None, worker: str |
     if facet == "warnings":
         return key == "filters"
     if facet == "limits":
-        return key == ("recursion_limit" if case.reads["recursive"] else "socket_timeout")
+        return key in _LIMITS and _LIMITS[key](case) is not None
     if key.startswith(_LOOKS.get(facet, ("\0",))):
         return facet in case.reads["formats"]
     return key.startswith(_KEYS.get(facet, ()))
@@ -140,14 +162,6 @@ def _is_own(case: Case, facet: str) -> bool:
     return False
 
 
-def _uses(name: str) -> Callable[[Case], str | None]:
-    def touched(case: Case) -> str | None:
-        used: dict[str, Any] = case.reads["used"]
-        return used.get(name)
-
-    return touched
-
-
 def _logs(case: Case) -> str | None:
     for name, at in case.reads["calls"].items():
         if name.startswith("logging.") and name.rpartition(".")[2] in _LOG_CALLS:
@@ -172,22 +186,42 @@ def _warns(case: Case) -> str | None:
     )
 
 
-def _recurses(case: Case) -> str | None:
-    if case.reads["recursive"]:
-        return str(case.reads["recursive"])
-    used = case.reads["used"]
-    return next((used[name] for name in _SOCKETS if name in used), None)
-
-
 _SOCKETS = ("socket", "urllib", "http", "requests", "ftplib", "smtplib", "ssl")
+_NUMBERS = ("str", "repr", "format", "print", "int")
+
+
+def _recurses(case: Case) -> str | None:
+    return str(case.reads["recursive"]) if case.reads["recursive"] else None
+
+
+def _any_of(table: str, *names: str) -> Callable[[Case], str | None]:
+    def touched(case: Case) -> str | None:
+        said: dict[str, str] = case.reads[table]
+        return next((said[name] for name in names if name in said), None)
+
+    return touched
+
+
+# Limit -> where the task does what it is of.
+_LIMITS: dict[str, Callable[[Case], str | None]] = {
+    "recursion_limit": _recurses,
+    "socket_timeout": _any_of("used", *_SOCKETS),
+    "csv_field_size": _any_of("used", "csv", "_csv"),
+    "int_max_str_digits": _any_of("calls", *_NUMBERS),
+}
+
+
+def _limited(case: Case) -> str | None:
+    found = (limit(case) for limit in _LIMITS.values())
+    return next((at for at in found if at is not None), None)
 
 
 _TOUCHED: dict[str, Callable[[Case], str | None]] = {
     "logging": _logs,
     "warnings": _warns,
-    "limits": _recurses,
+    "limits": _limited,
     **{
-        name: _uses(name)
+        name: _any_of("used", name)
         for name in ("decimal", "numpy", "pandas", "sklearn", "torch", "matplotlib", "locale")
     },
 }

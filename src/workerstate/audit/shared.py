@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from workerstate.audit.case import TESTED
-from workerstate.audit.resets import reset_functions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,10 +53,7 @@ def by_fork(case: Case) -> Iterator[Inherited]:
 
 def _is_reset(case: Case, root: str) -> bool:
     """Tell whether the program sets it anew in each process that is forked."""
-    return any(
-        store.function is not None and store.function[0] in reset_functions(store.path)
-        for store in case.places.of(root)
-    )
+    return any(store.in_forked for store in case.places.of(root))
 
 
 def _replaces(case: Case, root: str) -> bool:

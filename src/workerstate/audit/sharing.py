@@ -12,7 +12,7 @@ import sys
 from workerstate.audit.known import ABSENT, TESTED
 from workerstate.audit.lookups import attributes
 from workerstate.audit.reach import Reach
-from workerstate.audit.shapes import kind_of, module_of, resolve
+from workerstate.audit.shapes import has_own_pid, kind_of, module_of, resolve
 from workerstate.fingerprint.classes import (
     FunctionType,
     attributes_of,
@@ -298,7 +298,8 @@ def made_at_import(reach: Reach) -> list[dict[str, Any]]:
     for root in reach.names:
         value = resolve(root, ())
         name = name_of(type(value))
-        if kind_of(value) == "random" or name in _MADE_ONCE or _is_open(value, name):
-            module = module_of(root)
-            rows.append({"root": root, "module": module, "text": f"a {name}"})
+        own = has_own_pid(value)
+        if own or kind_of(value) == "random" or name in _MADE_ONCE or _is_open(value, name):
+            text = "made of the process's id" if own else f"a {name}"
+            rows.append({"root": root, "module": module_of(root), "text": text})
     return rows

@@ -33,7 +33,7 @@ def main(request_path: str, targets: list[str], with_main: bool) -> None:
     _take_main(request["main"] if with_main else {})
     for target in targets:
         for number in range(2 if target == "forkserver" else 1):
-            _start(target, request_path, f"{request_path}.{target}.{number}")
+            _start(target, request, request_path, f"{request_path}.{target}.{number}")
 
 
 def _take_main(main: dict[str, Any]) -> None:
@@ -47,13 +47,13 @@ def _take_main(main: dict[str, Any]) -> None:
     sys.modules["__main__"] = module
 
 
-def _start(target: str, request_path: str, answer_path: str) -> None:
+def _start(target: str, request: dict[str, Any], request_path: str, answer_path: str) -> None:
     if target == "loky":
         context = _loky()
     else:
         context = multiprocessing.get_context(target)
         if target == "forkserver":
-            context.set_forkserver_preload(["__main__", "workerstate.audit.witness"])
+            context.set_forkserver_preload([*request["preload"], "workerstate.audit.witness"])
     worker = context.Process(target=fresh.answer, args=(request_path, answer_path, target))
     worker.start()
     worker.join(PATIENCE)

@@ -28,7 +28,15 @@ def surroundings(frame: Any) -> dict[str, Any]:
         "flags": _flags(),
         "main": _main(),
         "stack": _stack(frame),
+        "preload": _preloaded(),
     }
+
+
+def _preloaded() -> list[str]:
+    """Give what the program has its fork server import beforehand."""
+    server: Any = sys.modules.get("multiprocessing.forkserver")
+    found = getattr(getattr(server, "_forkserver", None), "_preload_modules", None)
+    return [str(name) for name in found or ["__main__"]]
 
 
 def _files() -> dict[str, str]:
@@ -73,11 +81,13 @@ def _main() -> dict[str, Any]:
 def _stack(frame: Any) -> dict[str, Any]:
     """Say from which line of the main module's own code the task was submitted, if it was."""
     found: dict[str, Any] = {"line": None, "path": None}
+    main = vars(sys.modules["__main__"])
     for _ in range(_MOST_FRAMES):
         if frame is None:
             break
         own = frame.f_code.co_name == "<module>"
-        if own and frame.f_globals.get("__name__") == "__main__":
+        # In a worker, multiprocessing's own command has the name too.
+        if own and frame.f_globals is main:
             found = {"line": frame.f_lineno, "path": frame.f_code.co_filename}
         frame = frame.f_back
     return found
