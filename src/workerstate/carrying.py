@@ -196,14 +196,15 @@ def now(carried: Carried, given: Mapping[str, Mapping[str, Any]]) -> bytes:
         return b""
     if not found.keys().isdisjoint(("modules", "contextvars")):
         return dumps(found)  # values of the program's own, which may lie about being equal
-    last: tuple[Settings, bytes] | None = carried.last
+    last: tuple[Settings, bytes, bool] | None = carried.last
+    by_value = portable.is_by_value()
     try:
-        if last is not None and last[0] == found:
+        if last is not None and last[0] == found and last[2] == by_value:
             return last[1]
     except Exception:  # arrays, say
         pass
     data = dumps(found)
-    carried.last = (found, data)
+    carried.last = (found, data, by_value)
     return data
 
 

@@ -301,9 +301,6 @@ def _make_engine(method: str, size: int, fleet: Fleet, clean: str) -> Pool:
 
 def _context(method: str) -> Any:
     if method == "loky":
-        from workerstate import portable
-
-        portable.always_by_value()
         return _loky().backend.get_context("loky")
     import multiprocessing
 

@@ -14,11 +14,25 @@ if TYPE_CHECKING:
 
 _BY_VALUE = ("cloudpickle", "joblib.externals.cloudpickle")
 _always: list[bool] = []  # a pool of this process has workers without the program's main module
+_first: list[bool] = []  # tasks of this worker come by value, so all else of the main module must
+
+
+def is_by_value() -> bool:
+    """Tell whether a copy by value goes along."""
+    return bool(_always)
 
 
 def always_by_value() -> None:
     """Have a copy by value go along from now on, though that means to import cloudpickle."""
-    _always.append(True)
+    _always[:] = [True]
+
+
+def by_value_first() -> None:
+    """Have this worker read the copy by value, where there is one.
+
+    A class that went by name would be another one than that of the tasks, which come by value.
+    """
+    _first[:] = [True]
 
 
 def dumps(value: object) -> bytes:
@@ -55,6 +69,8 @@ def loads(data: bytes) -> Any:
     import pickle
 
     plain, copy = pickle.loads(data)
+    if copy is not None and _first:
+        plain, copy = copy, None
     try:
         return pickle.loads(plain)
     except AttributeError:

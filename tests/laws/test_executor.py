@@ -449,9 +449,13 @@ def test_a_timeout_ends_its_task_alone(way, processes, tmp_path):
 
 MAIN = """
 import sys
-from workerstate import Executor
+import warnings
+from workerstate import Executor, WorkerSpec
 
 class OwnError(Exception):
+    pass
+
+class OwnWarning(UserWarning):
     pass
 
 class Own:
@@ -464,9 +468,18 @@ def double(own):
 def fail(_):
     raise OwnError("of the main module")
 
+def warn(_):
+    try:
+        warnings.warn("this", OwnWarning)
+    except OwnWarning as error:
+        return repr(error)
+
 if __name__ == "__main__":
+    warnings.simplefilter("error", OwnWarning)
+    spec = WorkerSpec(carry=["warnings"])
     for clean in ("never", "call", "task"):
-        with Executor(1, start_method=sys.argv[1], clean=clean) as pool:
+        with Executor(1, spec=spec, start_method=sys.argv[1], clean=clean) as pool:
+            print(pool.submit(warn, 1).result())
             print([each.value for each in pool.map(double, [Own(1), Own(2)])])
             print(type(pool.submit(double, Own(3)).result()) is Own)
             try:
@@ -478,9 +491,10 @@ if __name__ == "__main__":
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_script_is_its_own_module(method, run_plain):
-    """Functions, classes and exceptions of the main module work in workers."""
+    """Functions, classes, exceptions and kinds of warnings of the main module work in workers."""
     if method == "loky" and importlib.util.find_spec("loky") is None:
         pytest.skip("loky is not installed")
     done = run_plain(MAIN, method)
     assert done.exit_code == 0, done.stderr
-    assert done.stdout.decode().split("\n")[:-1] == ["[2, 4]", "True", "of the main module"] * 3
+    said = ["OwnWarning('this')", "[2, 4]", "True", "of the main module"]
+    assert done.stdout.decode().split("\n")[:-1] == said * 3

@@ -80,7 +80,11 @@ def fixed(reach: Reach) -> list[str]:
     found = []
     for root in reach.names:
         rows: list[list[str]] = []
-        _refused("", resolve(root, ()), 2, rows)
+        value = resolve(root, ())
+        # Of a threading.local, what it holds in this thread is carried.
+        local = type(value) is imported("_thread", "_local")
+        for held in attributes(value).values() if local else (value,):
+            _refused("", held, 2, rows)
         if any(kind != "function" for _, _, kind in rows):
             found.append(root)
     return found

@@ -84,7 +84,9 @@ def _lack(
     # What is in a closure has no name by which a declaration could set it.
     closed = gap.kind == "registry" and steps.startswith("{")
     fixed = closed or CACHED in chain or gap.kind == "lock" or root in case.request["fixed"]
-    carry = None if fixed else case.carry(name)
+    # A plain value that was imported from elsewhere is the reader's own.
+    carried = name if root in case.request["origins"] or name.startswith(root) else root
+    carry = None if fixed else case.carry(carried)
     return case.finding(
         gap.kind,
         name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from workerstate.audit import exceptions, shapes
 from workerstate.audit.known import NOWHERE
+from workerstate.fingerprint.classes import FunctionType
 from workerstate.fingerprint.walk import is_scalar
 from workerstate.observe import state
 from workerstate.program import user_modules
@@ -70,7 +71,11 @@ def values_of(reach: Reach) -> dict[str, Shape | None]:
         for root, chains in table.items():
             for chain in chains:
                 found["\t".join((root, *chain))] = shapes.shape_at(root, chain)
-    for root in reach.names:
+    for root, chains in reach.names.items():
+        if any(chain[:1] and chain[0].startswith(".") for chain in chains):
+            value = shapes.resolve(root, ())
+            if type(value) is FunctionType:  # what hangs on a function
+                found.setdefault(root, shapes.shape_at(root, ()))
         owner = root.rpartition(".")[0]
         if owner != shapes.module_of(root):
             found.setdefault(owner, shapes.shape_at(owner, ()))

@@ -8,6 +8,7 @@ import os
 import threading
 import time
 
+from workerstate import portable
 from workerstate.engine import processes, wire
 from workerstate.engine.source import Source
 from workerstate.engine.workers import Slot, Worker
@@ -45,6 +46,7 @@ class StartedSource(Source):
     def open(self, pool: Pool) -> None:
         """Start the first workers, in the thread that asks for it."""
         self._pool = pool
+        portable.always_by_value()
         _start_trackers(self._context)
         for _ in range(1 + self._standby):
             for slot in pool.slots:
@@ -157,6 +159,7 @@ def serve(orders: Orders) -> None:
     elif orders.parent:
         processes.end_with_parent(orders.parent)
     processes.pass_interrupts()
+    portable.by_value_first()
     if orders.source is not None:
         orders.source.disown()
         start = orders.fleet.orders_here()

@@ -1,7 +1,8 @@
 """The filters that decide which warnings are shown, in their order.
 
 A replaced ``showwarning`` or ``formatwarning`` is shown only (that of logging.captureWarnings, by
-the logging facet), as is a filter whose category can't be imported by name.
+the logging facet), as is a filter whose category can't be imported by name. A category of the main
+module goes as the class itself: a worker that has another main module gets it by value.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import _warnings
 
 from workerstate.facets import LibraryFacet
 from workerstate.fingerprint import LONGEST, Text, describe_value
-from workerstate.fingerprint.classes import imported, module_namespace, name_of
+from workerstate.fingerprint.classes import imported, module_namespace, name_of, qualified
 from workerstate.program import load, reference
 from workerstate.values import Captured
 
@@ -18,6 +19,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
+
+
+_MAIN = ("__main__", "__mp_main__")
 
 
 class WarningsFacet(LibraryFacet):
@@ -60,10 +64,11 @@ class WarningsFacet(LibraryFacet):
         """Say the first filters in words, and a hash of all."""
         if key != "filters" or type(value) is not tuple:
             return super().describe(key, value, values=values)
-        words = ", ".join(f"{entry[0]} {entry[2].rpartition(':')[2]}" for entry in value)
+        words = ", ".join(f"{entry[0]} {_category_name(entry[2])}" for entry in value)
         if len(words) > LONGEST:
             words = words[: LONGEST - 1] + "…"
-        return f"{len(value)}: {words} {describe_value(value).rpartition(' ')[2]}"
+        named = tuple((*entry[:2], _category_name(entry[2]), *entry[3:]) for entry in value)
+        return f"{len(value)}: {words} {describe_value(named).rpartition(' ')[2]}"
 
 
 def current_filters() -> list[Any]:
@@ -76,8 +81,19 @@ def current_filters() -> list[Any]:
 
 def _plain(entry: tuple[Any, ...]) -> tuple[Any, ...] | None:
     action, message, category, module, line = entry
-    named = reference(category)
-    return None if named is None else (action, _text(message), named, _text(module), line)
+    held: Any = reference(category)
+    if issubclass(type(category), type):
+        home, name = qualified(category)
+        # A class that was sent by value stands nowhere in the main module of its worker.
+        if home in _MAIN and "<locals>" not in name:
+            held = category
+    return None if held is None else (action, _text(message), held, _text(module), line)
+
+
+def _category_name(category: Any) -> str:
+    """Give the bare name of a category, which is held by ``module:name`` or as it is."""
+    name = category if type(category) is str else name_of(category)
+    return str(name.rpartition(":")[2].rpartition(".")[2])
 
 
 def _text(pattern: Any) -> Any:
@@ -85,8 +101,9 @@ def _text(pattern: Any) -> Any:
     return pattern if pattern is None or type(pattern) is str else (pattern.pattern, pattern.flags)
 
 
-def _make(action: str, message: Any, category: str, module: Any, line: int) -> tuple[Any, ...]:
-    return (action, _compiled(message), load(category), _compiled(module), line)
+def _make(action: str, message: Any, category: Any, module: Any, line: int) -> tuple[Any, ...]:
+    kind = load(category) if type(category) is str else category
+    return (action, _compiled(message), kind, _compiled(module), line)
 
 
 def _compiled(pattern: Any) -> Any:
