@@ -12,6 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from workerstate.mainmodule import Shared
+
 _BY_VALUE = ("cloudpickle", "joblib.externals.cloudpickle")
 _always: list[bool] = []  # a pool of this process has workers without the program's main module
 _first: list[bool] = []  # tasks of this worker come by value, so all else of the main module must
@@ -35,8 +37,12 @@ def by_value_first() -> None:
     _first[:] = [True]
 
 
-def dumps(value: object) -> bytes:
+def dumps(value: object, shared: Shared | None = None) -> bytes:
     """Pickle ``value``; what refers to the main module also by value, where that is possible.
+
+    Args:
+        value: what to pickle.
+        shared: the main module, where those who read it have it too.
 
     Raises:
         Exception: what pickle raises where ``patches`` can't help either.
@@ -50,7 +56,12 @@ def dumps(value: object) -> bytes:
 
         data = patches.dumps(value)
     copy = None
-    if b"__main__" in data:
+    if shared is not None:
+        if not shared.has(data):
+            from workerstate import by_value
+
+            data = by_value.dumps(value, shared)
+    elif b"__main__" in data:
         if _always:
             __import__("cloudpickle")
         for name in _BY_VALUE:

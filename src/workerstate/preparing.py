@@ -34,7 +34,7 @@ def prepare(birth: Birth, settings: bytes | None, fingerprint: str) -> Here:
         starting.open_resources(here, steps, shared=True)
         starting.initialize(here, steps)
     except (Exception, SystemExit) as error:
-        here.failure = starting.failure(here, steps.step, error)
+        here.failure = starting.failure(here.who.number, steps.step, error)
         steps.tell(FAILED)
         here.close()
     finally:
@@ -86,7 +86,7 @@ def enter(here: Here, *, report: bool) -> None:
         if report:
             steps.tell(STARTED)
     except (Exception, SystemExit) as error:
-        here.failure = starting.failure(here, steps.step, error)
+        here.failure = starting.failure(here.who.number, steps.step, error)
         steps.tell(FAILED)
         here.close()
     finally:

@@ -60,7 +60,7 @@ def start(birth: Birth, settings: bytes | None, fingerprint: str, wanted: int | 
         _open(here, steps)
         steps.tell(STARTED)
     except (Exception, SystemExit) as error:
-        here.failure = failure(here, steps.step, error)
+        here.failure = failure(here.who.number, steps.step, error)
         steps.tell(FAILED)
         here.close()
     finally:
@@ -164,7 +164,7 @@ def call_after(here: Here, then: Callable[..., object], args: tuple[Any, ...]) -
         then(*args)
         _send_records(here.birth)
     except (Exception, SystemExit) as error:
-        here.failure = failure(here, "the pool's initializer", error)
+        here.failure = failure(here.who.number, "the pool's initializer", error)
         here.close()
     finally:
         workerside._here.reset(token)
@@ -243,7 +243,7 @@ def _start_in_process(birth: Birth) -> Here:
         if birth.teardown is not None:
             here.opened.at_close(birth.teardown)
     except (Exception, SystemExit) as error:
-        here.failure = failure(here, step, error)
+        here.failure = failure(here.who.number, step, error)
         here.close()
     finally:
         workerside._here.reset(token)
@@ -315,8 +315,8 @@ def _how(birth: Birth) -> tuple[str, str]:
     return method, birth.backend or backend
 
 
-def failure(here: Here, step: str, error: BaseException) -> WorkerStartError:
-    """Give the error that tells the parent why this worker could not start."""
+def failure(number: int, step: str, error: BaseException) -> WorkerStartError:
+    """Give the error that tells the parent why the worker of that number could not start."""
     import pickle
     import traceback
 
@@ -327,4 +327,4 @@ def failure(here: Here, step: str, error: BaseException) -> WorkerStartError:
     except Exception:
         pickled = None
     reason = str(error) if isinstance(error, FacetError) else f"{type(error).__name__}: {error}"
-    return WorkerStartError(here.who.number, os.getpid(), step, reason, text, pickled)
+    return WorkerStartError(number, os.getpid(), step, reason, text, pickled)

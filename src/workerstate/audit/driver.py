@@ -12,6 +12,7 @@ from workerstate.audit import judge, places
 from workerstate.audit.executed import Executed
 from workerstate.audit.finding import Audit
 from workerstate.audit.references import References, interpreter
+from workerstate.guard import is_guarded
 from workerstate.observe import launch
 from workerstate.observe.submissions import VARIABLE
 
@@ -86,7 +87,7 @@ def _targets(request: dict[str, Any], given: Sequence[str]) -> list[str]:
         stack["line"] is None
         or main["path"] is None
         or str(main["name"] or "").endswith("__main__")
-        or places.is_guarded(stack["path"], stack["line"])
+        or is_guarded(stack["path"], stack["line"])
     )
     if given:
         return list(given)

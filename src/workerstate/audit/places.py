@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workerstate.audit.resets import reset_functions
+from workerstate.guard import is_guard
 from workerstate.values import Value
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ class _Reader:
                 yield made(f"{owner}.{node.name}")
             yield from self._body(node.body, function, guarded, local, f"{owner}.{node.name}")
             return
-        if isinstance(node, ast.If) and function is None and _is_guard(node.test):
+        if isinstance(node, ast.If) and function is None and is_guard(node.test):
             yield from self._body(node.body, function, True, local, owner)
             yield from self._body(node.orelse, function, guarded, local, owner)
             return
@@ -265,27 +266,3 @@ def imported_from(module: str, path: str, name: str) -> str | None:
         return None
     found = _aliases(tree, module).get(name)
     return found if found is not None and "." in found else None
-
-
-def guard_lines(path: str) -> list[tuple[int, int]]:
-    """Give the lines of a script that only run when it is the main program."""
-    try:
-        tree = ast.parse(Path(path).read_bytes())
-    except (OSError, SyntaxError, ValueError):
-        return []
-    return [
-        (node.lineno, max(getattr(each, "end_lineno", node.lineno) or 0 for each in node.body))
-        for node in tree.body
-        if isinstance(node, ast.If) and _is_guard(node.test)
-    ]
-
-
-def is_guarded(path: str, line: int) -> bool:
-    """Tell whether a line of a script runs only when it is the main program."""
-    return any(first <= line <= last for first, last in guard_lines(path))
-
-
-def _is_guard(test: ast.AST) -> bool:
-    names = {node.id for node in ast.walk(test) if isinstance(node, ast.Name)}
-    texts = {node.value for node in ast.walk(test) if isinstance(node, ast.Constant)}
-    return "__name__" in names and "__main__" in texts

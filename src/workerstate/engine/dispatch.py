@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from workerstate.engine.arena import Arena
     from workerstate.engine.mapping import Job
+    from workerstate.mainmodule import Shared
 
 PACKET = 0.002  # seconds of work in a packet
 LONG = 0.02  # seconds from which no packet is sent ahead
@@ -43,6 +44,7 @@ class Dispatcher:
         renew: called with a worker that has served another call; gives a new one in its place.
         watch: called with a worker and a task that has a timeout, when it is sent.
         by_call: whether the tasks of each call have workers of their own.
+        shared: the main module, where workers have it too.
     """
 
     def __init__(
@@ -53,11 +55,13 @@ class Dispatcher:
         watch: Callable[[Worker, Task], None],
         *,
         by_call: bool,
+        shared: Shared | None = None,
     ) -> None:
         self.lock = RLock()
         self.arena = arena
         self.windows = Windows(arena)
-        self._functions = Functions()
+        self._functions = Functions(shared)
+        self._shared = shared
         self.workers = workers
         self.renew = renew
         self.watch = watch
@@ -77,8 +81,9 @@ class Dispatcher:
         try:
             sent = self._functions.find(value[0])
             if sent is None:
-                return encode(value, self.arena, self._lend)
-            return encode((sent, *value[1:]), self.arena, self._lend, sent.names)
+                return encode(value, self.arena, self._lend, 0, self._shared)
+            value = (sent, *value[1:])
+            return encode(value, self.arena, self._lend, sent.names, self._shared)
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             raise TaskPicklingError(function_name(name), reason) from error

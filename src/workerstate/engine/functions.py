@@ -13,16 +13,18 @@ import weakref
 from pickle import loads
 from types import BuiltinFunctionType, FunctionType, ModuleType
 
-from workerstate.engine.payload import by_value, main_names
+from workerstate.engine.payload import main_names
+from workerstate.mainmodule import MAIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType
     from typing import Any
 
+    from workerstate.mainmodule import Shared
+
 _MISSING: Any = object()
 _CONSTANTS = frozenset({bool, bytes, complex, float, int, str, type(None), type(...)})
-_MAIN = ("__main__", "__mp_main__")
 _MOST = 200  # names that a function may refer to; looking at more would cost as much as pickling
 
 
@@ -44,10 +46,16 @@ class Sent:
 
 
 class Functions:
-    """Keeps the pickle of the function that was sent last."""
+    """Keeps the pickle of the function that was sent last.
 
-    def __init__(self) -> None:
+    Args:
+        shared: the main module, where workers have it too, and its functions go by name.
+    """
+
+    def __init__(self, shared: Shared | None = None) -> None:
+        self._shared = shared
         self._last: tuple[_Uses, Sent | None] | None = None
+        self._named: Any = None  # the function that was found last to go by name
 
     def find(self, fn: object) -> Sent | None:
         """Give how a function of the main module is sent; None if it is to be pickled anew.
@@ -55,13 +63,19 @@ class Functions:
         Raises:
             Exception: what pickle raises.
         """
-        if type(fn) is not FunctionType or fn.__module__ not in _MAIN:
+        if type(fn) is not FunctionType or fn.__module__ not in MAIN:
+            return None
+        shared = self._shared
+        if shared is not None and (fn is self._named or shared.holds(fn)):
+            self._named = fn
             return None
         last = self._last
         if last is not None and last[0].are_of(fn) and (last[1] is None or last[0].hold()):
             return last[1]
+        from workerstate import by_value  # now: what it imports would count as a change
+
         uses = _Uses(fn)
-        sent = Sent(by_value(fn)) if uses.complete else None
+        sent = Sent(by_value.dumps(fn, shared)) if uses.complete else None
         self._last = uses, sent
         return sent
 
@@ -139,7 +153,7 @@ class _Uses:
             return True
         if type(value) in (tuple, frozenset):
             return all(type(each) in _CONSTANTS for each in value)
-        if type(value) is FunctionType and value.__module__ in _MAIN:
+        if type(value) is FunctionType and value.__module__ in MAIN:
             return self._function(value)
         return self._annotation(value)
 
@@ -156,7 +170,7 @@ class _Uses:
         return False
 
     def _named(self, space: dict[str, Any], name: str, value: Any) -> bool:
-        if (space is sys.modules and name in _MAIN) or space.get("__name__") in _MAIN:
+        if (space is sys.modules and name in MAIN) or space.get("__name__") in MAIN:
             return False
         self._names.append((space, name, value))
         return space.get(name) is value

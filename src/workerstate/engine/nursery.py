@@ -48,7 +48,8 @@ class Nursery:
         self._most = standby + 1
         self._alive: set[int] = set()
         cell = template.board.cell(slot)
-        self._server = serving.Server(link, template.arena, cell, template.here.birth)
+        birth, shared = template.here.birth, template.shared
+        self._server = serving.Server(link, template.arena, cell, birth, shared)
         self._waiting = select.poll()
         self._waiting.register(link, select.POLLIN)
 
@@ -82,7 +83,8 @@ class Nursery:
     def _rehearse(self) -> None:
         """Do a few times what a worker does: code that has run before writes less to its pages."""
         near, far = wire.pair()
-        server = serving.Server(far, self.template.arena, Board(1).cell(0), self.here.birth)
+        cell = Board(1).cell(0)
+        server = serving.Server(far, self.template.arena, cell, self.here.birth, None)
         task = encode((int, (), {}, None), self.template.arena, lambda size: (-1, 0))
         packet = wire.pack_tasks(-1, [(0, task.data)])
         for _ in range(REHEARSALS):

@@ -4,7 +4,7 @@ Pickled by protocol 5. Buffers (numpy's arrays, say) of SMALL bytes or more go b
 through the arena, and so does a pickle that is itself too long for a message. What doesn't fit a
 window goes in a file of its own (memfd), whose descriptor is sent along.
 
-What refers to the main module is pickled by value (cloudpickle): a worker has another one.
+What refers to the main module is pickled by value (cloudpickle) where a worker has another one.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from workerstate.engine.arena import Arena
+    from workerstate.mainmodule import Shared
 
 SMALL = 64 << 10  # bytes; a buffer below this stays in the pickle
 LONGEST = 96 << 10  # bytes of a pickle that still goes through the socket
@@ -50,7 +51,11 @@ class Encoded:
 
 
 def encode(
-    value: object, arena: Arena, lend: Callable[[int], tuple[int, int]], names: int = 0
+    value: object,
+    arena: Arena,
+    lend: Callable[[int], tuple[int, int]],
+    names: int = 0,
+    shared: Shared | None = None,
 ) -> Encoded:
     """Pickle ``value`` for the other side.
 
@@ -60,6 +65,7 @@ def encode(
         lend: called with a number of bytes; gives a window and where in it there is room for them,
             or (-1, 0).
         names: as for ``pickled``.
+        shared: as for ``pickled``.
 
     Raises:
         Exception: what pickle raises.
@@ -72,7 +78,7 @@ def encode(
         big.append(buffer)
         return False
 
-    data = pickled(value, beside, big, names)
+    data = pickled(value, beside, big, names, shared)
     if not big and len(data) <= LONGEST:
         return Encoded(_PLAIN + data)
     parts = [buffer.raw() for buffer in big]
@@ -122,25 +128,17 @@ def decode(data: memoryview, arena: Arena, fd: int, gone: Callable[[int], None] 
     return loads(head, buffers=views)
 
 
-def by_value(value: object, beside: Any = None) -> bytes:
-    """Pickle with cloudpickle, which sends what is in the main module by value.
-
-    Raises:
-        Exception: what it raises.
-    """
-    import cloudpickle
-
-    data: bytes = cloudpickle.dumps(value, 5, buffer_callback=beside)
-    return data
-
-
 def main_names(data: bytes) -> int:
     """Give how often a pickle names the main module."""
     return data.count(_BY_NAME[0]) + data.count(_BY_NAME[1])
 
 
 def pickled(
-    value: object, beside: Any = None, big: list[Any] | None = None, names: int = 0
+    value: object,
+    beside: Any = None,
+    big: list[Any] | None = None,
+    names: int = 0,
+    shared: Shared | None = None,
 ) -> bytes:
     """Pickle by name where possible, else by value.
 
@@ -149,6 +147,7 @@ def pickled(
         beside: pickle's ``buffer_callback``.
         big: the buffers that it has kept so far, which a second try begins anew.
         names: how often the main module is named by what is in there by value already.
+        shared: the main module, where the other side has it too.
 
     Raises:
         Exception: what pickle raises.
@@ -156,19 +155,30 @@ def pickled(
     big = [] if big is None else big
     try:
         data = dumps(value, 5, buffer_callback=beside)
-        if main_names(data) == names:
+        if main_names(data) == names or (shared is not None and shared.has(data)):
             return data
     except Exception as error:
         big.clear()
-        return _second_try(value, beside, error)
+        return _second_try(value, beside, error, shared)
     big.clear()
-    return by_value(value, beside)
+    return by_value(value, beside, shared)
 
 
-def _second_try(value: object, beside: Any, error: Exception) -> bytes:
+def by_value(value: object, beside: Any = None, shared: Shared | None = None) -> bytes:
+    """Pickle with cloudpickle, which is imported only where it is needed.
+
+    Raises:
+        Exception: what it raises.
+    """
+    from workerstate.by_value import dumps as dumps_by_value
+
+    return dumps_by_value(value, shared, beside)
+
+
+def _second_try(value: object, beside: Any, error: Exception, shared: Shared | None) -> bytes:
     """Pickle by value what can't be by name (lambdas, local functions), or say what was wrong."""
     try:
-        return by_value(value, beside)
+        return by_value(value, beside, shared)
     except Exception as second:
         # An object whose own pickling fails gives the same error both times.
         raise (second if type(second) is not type(error) else error) from None

@@ -57,8 +57,9 @@ class Pool:
         self.board = Board(workers)
         self.slots = [Slot(number, self.board.cell(number)) for number in range(workers)]
         self.deadlines = Deadlines(self)
+        watch = self.deadlines.watch
         self.tasks = Dispatcher(
-            self.arena, workers, self._renew, self.deadlines.watch, by_call=by_call
+            self.arena, workers, self._renew, watch, by_call=by_call, shared=source.shared
         )
         self.lock = self.tasks.lock
         self.hearing = Hearing(self)

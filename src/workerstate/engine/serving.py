@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from workerstate.engine.arena import Arena
     from workerstate.engine.board import Cell
     from workerstate.engine.payload import Encoded
+    from workerstate.mainmodule import Shared
     from workerstate.workerside import Birth
 
 watcher: Any = None  # set where the program is observed (workerstate run)
@@ -34,13 +35,17 @@ class Server:
         arena: what is shared with the parent.
         cell: where this worker says what it is doing.
         birth: what it started with, for tasks that bring their spec's per-task part.
+        shared: the main module, where the parent has this one too.
     """
 
-    def __init__(self, end: wire.Link, arena: Arena, cell: Cell, birth: Birth) -> None:
+    def __init__(
+        self, end: wire.Link, arena: Arena, cell: Cell, birth: Birth, shared: Shared | None
+    ) -> None:
         self.end = end
         self.arena = arena
         self.cell = cell
         self.fleet = birth.fleet
+        self.shared = shared
         if birth.drift is not None:
             from workerstate.drift.retiring import will_ask
 
@@ -145,7 +150,7 @@ class Server:
             return self._row(number, wire.ERROR, _unsendable(value, error))
 
     def _row(self, number: int, is_value: int, value: Any) -> tuple[Any, int]:
-        found: Encoded = encode(value, self.arena, self._lend)
+        found: Encoded = encode(value, self.arena, self._lend, 0, self.shared)
         return (number, is_value, found.size, found.data), found.fd
 
     def _lend(self, size: int) -> tuple[int, int]:

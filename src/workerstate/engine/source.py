@@ -8,6 +8,7 @@ if TYPE_CHECKING:
 
     from workerstate.engine.pool import Pool
     from workerstate.engine.workers import Slot, Worker
+    from workerstate.mainmodule import Shared
 
 
 class Source:
@@ -15,9 +16,11 @@ class Source:
 
     Attributes:
         single: each worker runs one task.
+        shared: the main module, where its workers have it too.
     """
 
     single = False
+    shared: Shared | None = None
 
     def open(self, pool: Pool) -> None:
         """Begin: have a worker started for each slot, which is handed to ``pool.deliver``."""

@@ -8,7 +8,7 @@ import os
 import threading
 import time
 
-from workerstate import portable
+from workerstate import mainmodule, portable
 from workerstate.engine import processes, wire
 from workerstate.engine.source import Source
 from workerstate.engine.workers import Slot, Worker
@@ -42,11 +42,12 @@ class StartedSource(Source):
         # A forked worker has the context variables of who asked for it, not of the pool's thread.
         self._caller = contextvars.copy_context()
         self._stopping = False
+        self.shared = mainmodule.shared_with(context.get_start_method())
+        portable.always_by_value()
 
     def open(self, pool: Pool) -> None:
         """Start the first workers, in the thread that asks for it."""
         self._pool = pool
-        portable.always_by_value()
         _start_trackers(self._context)
         for _ in range(1 + self._standby):
             for slot in pool.slots:
@@ -131,6 +132,7 @@ class Orders:
         self.parent = os.getpid() if _lasts() else 0
         self.served = source._context.get_start_method() == "forkserver"
         self.fds = (end.fileno(), pool.arena.fd, pool.board.fd)
+        self.has_main = source.shared is not None
         self.fleet = source._fleet
         self.start: tuple[Any, ...] | None = None
         self.fleet.birth()  # before a fork: afterwards it would be too late
@@ -159,7 +161,8 @@ def serve(orders: Orders) -> None:
     elif orders.parent:
         processes.end_with_parent(orders.parent)
     processes.pass_interrupts()
-    portable.by_value_first()
+    if not orders.has_main:
+        portable.by_value_first()
     if orders.source is not None:
         orders.source.disown()
         start = orders.fleet.orders_here()
@@ -175,7 +178,8 @@ def serve(orders: Orders) -> None:
     except OSError:  # the parent has no more use for this worker
         return None
     cell = Board(orders.slots, orders.fds[2]).cell(orders.number)
-    server = Server(end, Arena(orders.fds[1]), cell, here.birth)
+    main = mainmodule.everything() if orders.has_main else None
+    server = Server(end, Arena(orders.fds[1]), cell, here.birth, main)
     if orders.single:
         server.serve_one()
     else:

@@ -20,7 +20,7 @@ import pickle
 import select
 import sys
 
-from workerstate import preparing
+from workerstate import mainmodule, portable, preparing, starting
 from workerstate.engine import heap, processes, serving, wire
 from workerstate.engine.arena import Arena
 from workerstate.engine.board import Board
@@ -32,6 +32,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from workerstate.errors import WorkerStartError
     from workerstate.workerside import Here
 
 
@@ -44,11 +45,13 @@ class Template:
         board: where workers say what they are doing.
         here: what was prepared.
         often: it forks more than one worker for each place.
+        main: it has the parent's main module.
     """
 
     def __init__(
-        self, orders: wire.Link, arena: Arena, board: Board, here: Here, *, often: bool
+        self, orders: wire.Link, arena: Arena, board: Board, here: Here, *, often: bool, main: bool
     ) -> None:
+        self.shared = mainmodule.everything() if main else None
         self.orders = orders
         self.often = often
         self.arena = arena
@@ -156,7 +159,6 @@ class Template:
 
     def _settle(self, settings: bytes | None, fingerprint: str) -> None:
         """Match the parent's settings of now; a worker that is forked later has no more to do."""
-        from workerstate import starting
         from workerstate.workerside import Stamp
 
         stamp = Stamp(b"", self.here.birth.fleet, fingerprint, settings, None, 0, 0)
@@ -170,7 +172,7 @@ def serve(template: Template, slot: int, link: wire.Link, *, report: bool) -> No
     """Be a worker of the template: start, and take tasks until there are no more."""
     if enter(preparing.place(template.here, slot), link, report=report):
         cell = template.board.cell(slot)
-        Server(link, template.arena, cell, template.here.birth).serve()
+        Server(link, template.arena, cell, template.here.birth, template.shared).serve()
 
 
 def enter(here: Here, link: wire.Link, *, report: bool, ready: bool = False) -> bool:
@@ -208,8 +210,6 @@ def main(orders_fd: int, start_fd: int, arena_fd: int, board_fd: int) -> None:
     with open(start_fd, "rb") as file:
         start = pickle.load(file)
     watch = _watch_parent(parent)
-    from workerstate import portable
-
     sys.argv[:] = start["argv"]
     if start["key"] is not None:
         process: Any = __import__("multiprocessing.process", fromlist=["_"])
@@ -217,20 +217,19 @@ def main(orders_fd: int, start_fd: int, arena_fd: int, board_fd: int) -> None:
     often = start["often"]
     if often and start["imports"]:
         heap.reserve()
-    here = preparing.prepare(
-        portable.loads(start["birth"]), start["settings"], start["fingerprint"]
-    )
-    wrong = [] if here.failure is not None else culprits()
-    if here.failure is None and not wrong:
+    here, failure = _prepare(start)
+    wrong = [] if failure is not None else culprits()
+    if failure is None and not wrong:
         flush_all()
         heap.prepare(huge=often)
     processes.kill(watch)
     os.waitpid(watch, 0)
-    if here.failure is not None or wrong:
-        wire.tell(orders, ("failed", pickle.dumps(here.failure), wrong))
+    if here is None or failure is not None or wrong:
+        wire.tell(orders, ("failed", pickle.dumps(failure), wrong))
         _leave(here)
-    board = Board(start["workers"], board_fd)
-    template = Template(orders, Arena(arena_fd), board, here, often=often)
+    assert here is not None
+    board, has_main = Board(start["workers"], board_fd), start["main"] is not None
+    template = Template(orders, Arena(arena_fd), board, here, often=often, main=has_main)
     wire.tell(orders, ("ready", os.getpid()))
     try:
         template.run(parent)
@@ -239,9 +238,25 @@ def main(orders_fd: int, start_fd: int, arena_fd: int, board_fd: int) -> None:
     _leave(here)
 
 
-def _leave(here: Here) -> None:
+def _prepare(start: dict[str, Any]) -> tuple[Here | None, WorkerStartError | None]:
+    """Become what the parent orders; what goes wrong is given."""
+    step = "import of the main module"
+    try:
+        if start["main"] is not None:
+            step = f"import of {start['main'][1]} (the main module)"
+            mainmodule.load(start["main"])
+        step = "what the spec holds"
+        birth = portable.loads(start["birth"])
+    except (Exception, SystemExit) as error:
+        return None, starting.failure(preparing.TEMPLATE, step, error)
+    here = preparing.prepare(birth, start["settings"], start["fingerprint"])
+    return here, here.failure
+
+
+def _leave(here: Here | None) -> None:
     """End this process, its resources closed; freeing its memory piece by piece would take long."""
-    here.close()
+    if here is not None:
+        here.close()
     flush_all()
     os._exit(0)
 

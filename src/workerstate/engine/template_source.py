@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 
-from workerstate import portable
+from workerstate import mainmodule, portable
 from workerstate.engine import processes, wire
 from workerstate.engine.source import Source
 from workerstate.engine.workers import Slot, Worker
@@ -52,22 +52,26 @@ class TemplateSource(Source):
         self._process: subprocess.Popen[bytes] | None = None
         self._buffer = memoryview(bytearray(wire.BUFFER))
         self._stopping = self._ready = False
+        self.shared = mainmodule.shared_with("template")
+        portable.always_by_value()
 
     def open(self, pool: Pool) -> None:
         """Execute the template, and have it fork as soon as it is ready."""
         self._pool = pool
         self._orders, far = wire.pair()
-        portable.always_by_value()
         birth, settings, self._fingerprint = self._fleet.orders()
         start = {
-            "birth": portable.dumps(birth),
+            "birth": portable.dumps(birth, self.shared),
+            "main": None if self.shared is None else self.shared.entry,
             "settings": settings,
             "fingerprint": self._fingerprint,
             "argv": list(sys.argv),
             "key": _manager_key(),
             "workers": len(pool.slots),
             "often": self.single or pool.tasks.by_call,
-            "imports": bool(birth.preload or birth.resources or birth.initializer),
+            "imports": bool(
+                birth.preload or birth.resources or birth.initializer or self.shared is not None
+            ),
         }
         self._birth = birth
         self._process = _execute(start, far, pool.arena.fd, pool.board.fd)

@@ -8,7 +8,6 @@ the result been shown to depend on what ran before.
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import random
@@ -20,6 +19,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workerstate.guard import guard_lines
 from workerstate.observe import again, samples
 from workerstate.observe.samples import FOLDER, START
 
@@ -107,18 +107,9 @@ def _main_module(command: list[str]) -> tuple[dict[str, Any], str | None]:
         return {**found, "init_main_from_name": command[1], "sys_argv": command[1:]}, None
     path = Path(command[0]).absolute()
     found["sys_path"] = [str(path.resolve().parent)]
-    if not _is_guarded(path):
+    if not guard_lines(str(path)):
         return found, f"{command[0]} has no 'if __name__ == \"__main__\":', and would run again"
     return {**found, "init_main_from_path": str(path)}, None
-
-
-def _is_guarded(path: Path) -> bool:
-    try:
-        tree = ast.parse(path.read_bytes())
-    except (OSError, SyntaxError, ValueError):  # a folder or a zip file, for example
-        return False
-    tests = [node.test for node in tree.body if isinstance(node, ast.If)]
-    return any("__name__" in ast.unparse(test) for test in tests)
 
 
 def main(folder: str) -> None:

@@ -1,0 +1,71 @@
+"""``if __name__ == "__main__":``, as a script's source has it: read as text, nothing is run."""
+
+from __future__ import annotations
+
+import ast
+from functools import lru_cache
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+
+
+def is_guard(test: ast.AST) -> bool:
+    """Tell whether a condition asks if the module is the main program."""
+    names = {node.id for node in ast.walk(test) if isinstance(node, ast.Name)}
+    texts = {node.value for node in ast.walk(test) if isinstance(node, ast.Constant)}
+    return "__name__" in names and "__main__" in texts
+
+
+@lru_cache(maxsize=32)
+def guard_lines(path: str) -> tuple[tuple[int, int], ...]:
+    """Give the lines of a script, first and last, that only run when it is the main program."""
+    return tuple(
+        (node.lineno, max(getattr(each, "end_lineno", node.lineno) or 0 for each in node.body))
+        for node in _body(path)
+        if isinstance(node, ast.If) and is_guard(node.test)
+    )
+
+
+def is_guarded(path: str, line: int) -> bool:
+    """Tell whether a line of a script runs only when it is the main program."""
+    return any(first <= line <= last for first, last in guard_lines(path))
+
+
+@lru_cache(maxsize=4)
+def names_bound(path: str) -> frozenset[str] | None:
+    """Give the names that an import of the script binds; None where its source can't be read.
+
+    ``module:*`` stands for what is imported by a star.
+    """
+    body = _body(path)
+    return frozenset(_bound(body)) if body else None
+
+
+def _body(path: str) -> list[ast.stmt]:
+    try:
+        with open(path, "rb") as file:
+            return ast.parse(file.read()).body
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+
+
+def _bound(body: Iterable[ast.AST]) -> Iterator[str]:
+    for node in body:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            for each in node.names:
+                if each.name == "*" and isinstance(node, ast.ImportFrom):
+                    yield f"{'.' * node.level}{node.module or ''}:*"
+                yield each.asname or each.name.partition(".")[0]
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            yield node.name
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        if isinstance(node, _SCOPES):
+            continue
+        if isinstance(node, ast.If) and is_guard(node.test):
+            yield from _bound(node.orelse)
+        else:
+            yield from _bound(ast.iter_child_nodes(node))

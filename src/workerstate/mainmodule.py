@@ -1,0 +1,233 @@
+"""The program's main module, and who has it: the workers of some start methods do.
+
+Forked workers have the parent's. multiprocessing runs a script again in each worker that it spawns,
+as ``__mp_main__``, and a template does so once. There functions and classes of the main module go
+by name, like those of any other module: they read the globals that an initializer has set, and
+classes are the same ones in all that a worker is sent.
+
+What the worker's main module lacks is bound under ``if __name__ == "__main__":``, or later. It
+travels by value, with the functions that read it.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import CodeType, FunctionType, ModuleType
+
+from workerstate.program import is_users_file, live_globals, reference
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    Entry = tuple[str | None, str]  # the module's name, if it was run by that (``-m``), and file
+
+MAIN = ("__main__", "__mp_main__")
+
+
+class Shared:
+    """The main module, where workers have it too.
+
+    Args:
+        bound: gives the names that it has in workers; None: all.
+
+    Attributes:
+        entry: from what a template loads it.
+    """
+
+    def __init__(
+        self, bound: Callable[[], frozenset[str] | None], entry: Entry | None = None
+    ) -> None:
+        self.entry = entry
+        self.space: dict[str, Any] = live_globals(vars(sys.modules["__main__"]))
+        self._find_bound = bound
+        self._bound: frozenset[str] | None = None
+        self._size = -1
+        self._lacking: frozenset[str] = frozenset()
+        self._texts: tuple[bytes, ...] = ()
+
+    @property
+    def lacking(self) -> frozenset[str]:
+        """The names that workers don't have, and those of functions and classes that read such."""
+        if len(self.space) != self._size:
+            if self._size < 0:
+                self._bound = self._find_bound()
+            self._size = len(self.space)
+            if self._bound is not None:
+                self._lacking = frozenset(_lacking(self.space, self._bound))
+                own = [name for name in self._lacking if _is_own(self.space.get(name))]
+                self._texts = tuple(name.encode() for name in own)
+        return self._lacking
+
+    def has(self, data: bytes) -> bool:
+        """Tell whether workers have all of the main module that a pickle may name."""
+        if len(self.space) != self._size:
+            _ = self.lacking
+        return not self._texts or not any(text in data for text in self._texts)
+
+    def holds(self, value: Any) -> bool:
+        """Tell whether workers have a function or class of the main module under its name."""
+        if value.__module__ not in MAIN or type(value.__qualname__) is not str:
+            return False
+        top = value.__qualname__.partition(".")[0]
+        return top not in self.lacking and reference(value) is not None
+
+    def extras(self, code: CodeType) -> dict[str, Any]:
+        """Give the globals that workers lack and that code reads."""
+        missing = self.lacking & _names(code)
+        if missing:
+            missing &= global_names(code)
+        return {name: self.space[name] for name in missing if name in self.space}
+
+
+def shared_with(method: str) -> Shared | None:
+    """Give the main module if workers of a start method have it too, else None.
+
+    Called where the pool is made: a template can't run a script again that makes it unguarded.
+    """
+    main = sys.modules.get("__main__")
+    found = None if main is None else _entry(main)
+    if main is None or found is None or method not in ("fork", "spawn", "forkserver", "template"):
+        return None
+    sys.modules.setdefault("__mp_main__", main)  # so their classes are called in workers
+    path = found[1]
+    if method == "fork":
+        names = frozenset(vars(main))
+        return Shared(lambda: names)
+    if method == "template" and not _may_run_again(vars(main), path):
+        return None
+    return Shared(lambda: _bound_by(path), found)
+
+
+def everything() -> Shared | None:
+    """Give the main module as a worker sees the parent's, which has all that a worker's has."""
+    return Shared(lambda: None) if "__main__" in sys.modules else None
+
+
+def _entry(main: ModuleType) -> Entry | None:
+    """Give from what multiprocessing would load the main module in a worker, if it would."""
+    file = getattr(main, "__file__", None)
+    name = getattr(getattr(main, "__spec__", None), "name", None)
+    if type(file) is not str or file.startswith("<"):
+        return None
+    if name is not None and name.rpartition(".")[2] == "__main__":
+        return None
+    base = file.replace("\\", "/").rpartition("/")[2]
+    return None if base.partition(".")[0] == "ipython" else (name, file)
+
+
+def _may_run_again(space: dict[str, Any], path: str) -> bool:
+    """Tell whether an import of a script does not do what the script is doing now."""
+    from workerstate import guard
+
+    if not path.endswith(".py") or not is_users_file(path) or not guard.guard_lines(path):
+        return False
+    frame: Any = sys._getframe()
+    while frame is not None:
+        if frame.f_globals is space and frame.f_code.co_name == "<module>":
+            return guard.is_guarded(path, frame.f_lineno)
+        frame = frame.f_back
+    return True
+
+
+def load(entry: Entry) -> None:
+    """Run the program's main module in this process, which becomes its ``__main__``.
+
+    Raises:
+        BaseException: what it raises.
+    """
+    name, path = entry
+    module = ModuleType("__mp_main__")
+    module.__file__ = path
+    code: Any = None
+    if name is None:
+        with open(path, "rb") as file:
+            code = compile(file.read(), path, "exec", dont_inherit=True)
+    else:
+        from importlib.util import find_spec
+
+        spec: Any = find_spec(name)
+        code = spec.loader.get_code(name)
+        module.__spec__, module.__package__ = spec, spec.parent
+    _before.append(sys.modules.get("__main__"))
+    sys.modules["__main__"] = sys.modules["__mp_main__"] = module
+    exec(code, vars(module))
+
+
+_before: list[Any] = []  # code of it still runs
+
+
+def _bound_by(path: str) -> frozenset[str] | None:
+    """Give the names that an import of a script binds; None where that can't be told."""
+    from workerstate import guard
+
+    names = guard.names_bound(path)
+    for star in [name for name in names or () if name.endswith(":*")]:
+        module = sys.modules.get(star[:-2])
+        if module is None or names is None:
+            return None
+        names |= frozenset(vars(module))
+    return names
+
+
+def _lacking(space: dict[str, Any], bound: frozenset[str]) -> set[str]:
+    lacking = {name for name in space if name not in bound and not name.startswith("__")}
+    own = {name: list(_codes(space[name])) for name in bound if _is_own(space.get(name))}
+    while lacking:
+        more = {
+            name
+            for name, codes in own.items()
+            if name not in lacking and any(_reads(code, lacking) for code in codes)
+        }
+        if not more:
+            break
+        lacking |= more
+    return lacking
+
+
+def _reads(code: CodeType, names: set[str]) -> bool:
+    found = names & _names(code)
+    return bool(found) and not found.isdisjoint(global_names(code))
+
+
+def _is_own(value: Any) -> bool:
+    """Tell whether it is a function or class of the main module, which pickles by name."""
+    kind = type(value)
+    named = kind is FunctionType or issubclass(kind, type) or kind.__module__ == "functools"
+    return named and getattr(value, "__module__", None) in MAIN
+
+
+def _codes(value: Any) -> Iterator[CodeType]:
+    """Give the code of a function, and of what it wraps; of the methods of a class."""
+    if isinstance(value, type):
+        for held in list(vars(value).values()):
+            inner = getattr(held, "__func__", None) or getattr(held, "fget", None) or held
+            if type(inner) is FunctionType:
+                yield inner.__code__
+        return
+    seen = 0
+    while value is not None and seen < 20:
+        if type(value) is FunctionType:
+            yield value.__code__
+        value, seen = getattr(value, "__wrapped__", None), seen + 1
+
+
+def _names(code: CodeType) -> set[str]:
+    """Give all names in code, of globals and of attributes."""
+    found = set(code.co_names)
+    for each in code.co_consts:
+        if type(each) is CodeType:
+            found |= _names(each)
+    return found
+
+
+def global_names(code: CodeType) -> set[str]:
+    """Give the names of globals that code, and code inside it, reads."""
+    from dis import get_instructions
+
+    found = {i.argval for i in get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    for each in code.co_consts:
+        if type(each) is CodeType:
+            found |= global_names(each)
+    return found
