@@ -1,27 +1,32 @@
 """Pickles by value, with cloudpickle, what workers can't find by its name.
 
-Where workers have the program's main module, only what has no name there goes by value: lambdas,
-functions inside others, what is bound under the guard. Such functions read and set the globals of
-the worker's main module, and bring those that it lacks.
+That is what has no name (lambdas, functions inside others), and what a worker's main module lacks.
+Functions of the main module bring the globals that it lacks where they arrive (``arriving``).
 """
 
 from __future__ import annotations
 
+import functools
 import io
+import marshal
+import pickle
 import sys
-from types import CellType, FunctionType
+from types import CellType, FunctionType, ModuleType
 
 import cloudpickle
 
-from workerstate.mainmodule import MAIN
-from workerstate.program import live_globals
+from workerstate.arriving import fill_function, make_cached, make_function
+from workerstate.mainmodule import MAIN, names_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import CodeType
     from typing import Any
 
     from workerstate.mainmodule import Shared
+
+_Cached = type(functools.lru_cache(abs))
 
 
 def dumps(value: object, shared: Shared | None = None, beside: Any = None) -> bytes:
@@ -29,7 +34,8 @@ def dumps(value: object, shared: Shared | None = None, beside: Any = None) -> by
 
     Args:
         value: what to pickle.
-        shared: the main module, where workers have it too.
+        shared: what the other side has of the main module; None: functions bring copies of all
+            that they read, and keep those to themselves.
         beside: pickle's ``buffer_callback``.
 
     Raises:
@@ -44,7 +50,7 @@ def dumps(value: object, shared: Shared | None = None, beside: Any = None) -> by
 
 
 class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
-    """Sends by name what workers have in their main module.
+    """Sends by name what the other side has in its main module.
 
     Args:
         shared: that module.
@@ -57,33 +63,37 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 
     def reducer_override(self, obj: Any) -> Any:
         """Say how a function or class is sent; the rest as cloudpickle does."""
-        is_function = type(obj) is FunctionType
-        if is_function or isinstance(obj, type):
+        kind = type(obj)
+        if kind is FunctionType or kind is _Cached or issubclass(kind, type):
             if getattr(obj, "__module__", None) in MAIN and self._shared.holds(obj):
                 return NotImplemented
-            if is_function and obj.__globals__ is self._shared.space:
+            if kind is FunctionType and obj.__globals__ is self._shared.space:
                 return self._of_function(obj)
+            if kind is _Cached and obj.__module__ in MAIN:
+                return make_cached, (obj.__wrapped__, obj.cache_parameters())
         return super().reducer_override(obj)
 
     def _of_function(self, function: FunctionType) -> Any:
         code = function.__code__
+        extras = self._shared.extras(code)
+        cells = [_content(cell) for cell in function.__closure__ or ()]
+        held = [*extras.values(), *(content[0] for content in cells if content)]
         state = (
             function.__defaults__,
             function.__kwdefaults__,
             dict(function.__dict__),
             _annotations(function),
-            [_content(cell) for cell in function.__closure__ or ()],
-            self._shared.extras(code),
+            cells,
+            {name: (_sign(value), value) for name, value in extras.items()},
+            _submodules(code, held),
         )
-        made = (code, len(code.co_freevars), function.__name__, function.__qualname__)
+        made = (
+            marshal.dumps(code),
+            len(code.co_freevars),
+            function.__name__,
+            function.__qualname__,
+        )
         return make_function, made, state, None, None, fill_function
-
-
-def _annotations(function: FunctionType) -> dict[str, Any]:
-    try:
-        return dict(function.__annotations__)
-    except Exception:  # evaluated late (PEP 649), and naming what is not there
-        return {}
 
 
 def _content(cell: CellType) -> tuple[Any, ...]:
@@ -93,20 +103,34 @@ def _content(cell: CellType) -> tuple[Any, ...]:
         return ()
 
 
-def make_function(code: CodeType, cells: int, name: str, qualified: str) -> FunctionType:
-    """Make a function of its code, with the globals of this process's main module."""
-    space = live_globals(vars(sys.modules["__main__"]))
-    function = FunctionType(code, space, name, None, tuple(CellType() for _ in range(cells)))
-    function.__qualname__ = qualified
-    return function
+def _annotations(function: FunctionType) -> dict[str, Any]:
+    try:
+        return dict(function.__annotations__)
+    except Exception:  # evaluated late (PEP 649), and naming what is not there
+        return {}
 
 
-def fill_function(function: FunctionType, state: tuple[Any, ...]) -> None:
-    """Give it the rest, which may refer to itself."""
-    function.__defaults__, function.__kwdefaults__, held, annotations, cells, extras = state
-    function.__dict__.update(held)
-    function.__annotations__ = annotations
-    for cell, content in zip(function.__closure__ or (), cells, strict=True):
-        if content:
-            cell.cell_contents = content[0]
-    function.__globals__.update(extras)
+def _sign(value: object) -> bytes | None:
+    """Give what tells whether a global is the one that was sent before; None if that can't be."""
+    from _blake2 import blake2b
+
+    if type(value) is FunctionType or issubclass(type(value), (type, ModuleType)):
+        return None
+    try:
+        digest: bytes = blake2b(pickle.dumps(value, 5), digest_size=16).digest()
+    except Exception:  # it goes by value
+        return None
+    return digest
+
+
+def _submodules(code: CodeType, values: Iterable[object]) -> list[str]:
+    """Give the modules that code finds as attributes of the packages it names."""
+    names = names_in(code)
+    found = []
+    for value in values:
+        if isinstance(value, ModuleType) and hasattr(value, "__path__"):
+            inside = value.__name__ + "."
+            for module in list(sys.modules):
+                if module.startswith(inside) and names.issuperset(module[len(inside) :].split(".")):
+                    found.append(module)
+    return found

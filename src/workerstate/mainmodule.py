@@ -1,12 +1,12 @@
-"""The program's main module, and who has it: the workers of some start methods do.
+"""The program's main module, and what of it workers have.
 
 Forked workers have the parent's. multiprocessing runs a script again in each worker that it spawns,
 as ``__mp_main__``, and a template does so once. There functions and classes of the main module go
-by name, like those of any other module: they read the globals that an initializer has set, and
-classes are the same ones in all that a worker is sent.
+by name, like those of any other module.
 
-What the worker's main module lacks is bound under ``if __name__ == "__main__":``, or later. It
-travels by value, with the functions that read it.
+What a worker's main module lacks is bound under ``if __name__ == "__main__":``, or later; or it is
+all, as for loky's workers, in a notebook, and where a script has no such guard. That travels by
+value, with the globals that it reads (``by_value``).
 """
 
 from __future__ import annotations
@@ -24,25 +24,29 @@ if TYPE_CHECKING:
     Entry = tuple[str | None, str]  # the module's name, if it was run by that (``-m``), and file
 
 MAIN = ("__main__", "__mp_main__")
+_GLOBAL = ("LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL")
 
 
 class Shared:
-    """The main module, where workers have it too.
+    """The main module, as far as workers have it too.
 
     Args:
         bound: gives the names that it has in workers; None: all.
-
-    Attributes:
-        entry: from what a template loads it.
+        entry: from what a template loads it; None: it doesn't.
+        steady: functions and classes keep their names, as in a script.
     """
 
     def __init__(
-        self, bound: Callable[[], frozenset[str] | None], entry: Entry | None = None
+        self,
+        bound: Callable[[], frozenset[str] | None],
+        entry: Entry | None = None,
+        *,
+        steady: bool = True,
     ) -> None:
         self.entry = entry
         self.space: dict[str, Any] = live_globals(vars(sys.modules["__main__"]))
-        self._find_bound = bound
-        self._bound: frozenset[str] | None = None
+        self._bound = bound
+        self._steady = steady
         self._size = -1
         self._lacking: frozenset[str] = frozenset()
         self._texts: tuple[bytes, ...] = ()
@@ -50,19 +54,18 @@ class Shared:
     @property
     def lacking(self) -> frozenset[str]:
         """The names that workers don't have, and those of functions and classes that read such."""
-        if len(self.space) != self._size:
-            if self._size < 0:
-                self._bound = self._find_bound()
+        if len(self.space) != self._size or not self._steady:
             self._size = len(self.space)
-            if self._bound is not None:
-                self._lacking = frozenset(_lacking(self.space, self._bound))
+            bound = self._bound()
+            if bound is not None:
+                self._lacking = frozenset(_lacking(self.space, bound))
                 own = [name for name in self._lacking if _is_own(self.space.get(name))]
                 self._texts = tuple(name.encode() for name in own)
         return self._lacking
 
     def has(self, data: bytes) -> bool:
         """Tell whether workers have all of the main module that a pickle may name."""
-        if len(self.space) != self._size:
+        if len(self.space) != self._size or not self._steady:
             _ = self.lacking
         return not self._texts or not any(text in data for text in self._texts)
 
@@ -74,35 +77,56 @@ class Shared:
         return top not in self.lacking and reference(value) is not None
 
     def extras(self, code: CodeType) -> dict[str, Any]:
-        """Give the globals that workers lack and that code reads."""
-        missing = self.lacking & _names(code)
+        """Give the globals that workers lack and that code reads or sets."""
+        missing = self.lacking & names_in(code)
         if missing:
             missing &= global_names(code)
         return {name: self.space[name] for name in missing if name in self.space}
 
 
-def shared_with(method: str) -> Shared | None:
-    """Give the main module if workers of a start method have it too, else None.
+def shared_with(method: str) -> Shared:
+    """Give what workers of a start method have of the main module.
 
     Called where the pool is made: a template can't run a script again that makes it unguarded.
     """
-    main = sys.modules.get("__main__")
-    found = None if main is None else _entry(main)
-    if main is None or found is None or method not in ("fork", "spawn", "forkserver", "template"):
-        return None
+    main = sys.modules["__main__"]
     sys.modules.setdefault("__mp_main__", main)  # so their classes are called in workers
-    path = found[1]
     if method == "fork":
-        names = frozenset(vars(main))
-        return Shared(lambda: names)
-    if method == "template" and not _may_run_again(vars(main), path):
-        return None
-    return Shared(lambda: _bound_by(path), found)
+        return _forked(vars(main))
+    found = _entry(main)
+    if method in ("spawn", "forkserver", "template") and found is not None:
+        path = found[1]
+        if method != "template" or _may_run_again(vars(main), path):
+            return Shared(lambda: _bound_by(path), found)
+    return Shared(frozenset, steady="__file__" in vars(main))
 
 
-def everything() -> Shared | None:
+def everything() -> Shared:
     """Give the main module as a worker sees the parent's, which has all that a worker's has."""
-    return Shared(lambda: None) if "__main__" in sys.modules else None
+    return Shared(lambda: None)
+
+
+def _forked(space: dict[str, Any]) -> Shared:
+    """Give what forked workers have: what is there now, and is not made anew later."""
+    own = {name: value for name, value in space.items() if _is_own(value)}
+    others = frozenset(space.keys() - own.keys())
+
+    def bound() -> frozenset[str]:
+        return others | {name for name, value in own.items() if space.get(name) is value}
+
+    return Shared(bound, steady="__file__" in space)
+
+
+def begin(entry: Entry | None) -> None:
+    """In a worker that has not the parent's: have a main module, run or empty.
+
+    Raises:
+        BaseException: what it raises.
+    """
+    if entry is not None:
+        load(entry)
+    else:
+        _enter(ModuleType("__main__"))
 
 
 def _entry(main: ModuleType) -> Entry | None:
@@ -150,9 +174,14 @@ def load(entry: Entry) -> None:
         spec: Any = find_spec(name)
         code = spec.loader.get_code(name)
         module.__spec__, module.__package__ = spec, spec.parent
-    _before.append(sys.modules.get("__main__"))
-    sys.modules["__main__"] = sys.modules["__mp_main__"] = module
+    _enter(module)
     exec(code, vars(module))
+
+
+def _enter(module: ModuleType) -> None:
+    _before.append(sys.modules.get("__main__"))
+    vars(module)["__builtins__"] = __builtins__
+    sys.modules["__main__"] = sys.modules["__mp_main__"] = module
 
 
 _before: list[Any] = []  # code of it still runs
@@ -187,7 +216,7 @@ def _lacking(space: dict[str, Any], bound: frozenset[str]) -> set[str]:
 
 
 def _reads(code: CodeType, names: set[str]) -> bool:
-    found = names & _names(code)
+    found = names & names_in(code)
     return bool(found) and not found.isdisjoint(global_names(code))
 
 
@@ -213,20 +242,20 @@ def _codes(value: Any) -> Iterator[CodeType]:
         value, seen = getattr(value, "__wrapped__", None), seen + 1
 
 
-def _names(code: CodeType) -> set[str]:
+def names_in(code: CodeType) -> set[str]:
     """Give all names in code, of globals and of attributes."""
     found = set(code.co_names)
     for each in code.co_consts:
         if type(each) is CodeType:
-            found |= _names(each)
+            found |= names_in(each)
     return found
 
 
 def global_names(code: CodeType) -> set[str]:
-    """Give the names of globals that code, and code inside it, reads."""
+    """Give the names of globals that code, and code inside it, reads or sets."""
     from dis import get_instructions
 
-    found = {i.argval for i in get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    found = {i.argval for i in get_instructions(code) if i.opname in _GLOBAL}
     for each in code.co_consts:
         if type(each) is CodeType:
             found |= global_names(each)

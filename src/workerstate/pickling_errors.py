@@ -17,7 +17,10 @@ class TaskPicklingError(WorkerstateError, PicklingError):
         if len(self.args) != 2:
             return super().__str__()
         task, reason = self.args
-        return f"task {task} can't be sent to a worker: {reason}"
+        return (
+            f"task {task} can't be sent to a worker: {reason}. workerstate.explain(function, "
+            "*arguments) shows the path to it"
+        )
 
 
 class ResultError(WorkerstateError, PicklingError):

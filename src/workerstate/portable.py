@@ -42,7 +42,7 @@ def dumps(value: object, shared: Shared | None = None) -> bytes:
 
     Args:
         value: what to pickle.
-        shared: the main module, where those who read it have it too.
+        shared: what those who read it have of the main module.
 
     Raises:
         Exception: what pickle raises where ``patches`` can't help either.

@@ -119,7 +119,7 @@ def _remove(path: str) -> None:
 
 
 def _remove_stale(place: str) -> None:
-    """Remove the folders of processes that were killed: nobody holds their owner's lock."""
+    """Remove the folders of processes that were killed."""
     try:
         entries = [each for each in os.scandir(place) if each.name.startswith(PREFIX)]
     except OSError:
@@ -133,14 +133,22 @@ def _remove_stale(place: str) -> None:
             own = entry.stat(follow_symlinks=False).st_uid == os.geteuid()
             if not own or not entry.is_dir(follow_symlinks=False):
                 continue
-            owner = os.open(os.path.join(entry.path, _OWNER), os.O_RDWR | os.O_CLOEXEC)
         except OSError:
             continue
-        try:
-            if _lock(owner):
-                _remove(entry.path)
-        finally:
-            os.close(owner)
+        remove_if_left(entry.path)
+
+
+def remove_if_left(path: str) -> None:
+    """Remove a folder if the process that made it was killed: nobody holds its owner's lock."""
+    try:
+        owner = os.open(os.path.join(path, _OWNER), os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        if _lock(owner):
+            _remove(path)
+    finally:
+        os.close(owner)
 
 
 def _lock(fd: int) -> bool:

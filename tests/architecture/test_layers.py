@@ -17,6 +17,7 @@ DEPENDENCIES = {"rich"}
 # Which is loaded by that library.
 FOR_A_LIBRARY = {
     "pytest_plugin.py": {"pytest"},
+    "by_value.py": {"cloudpickle"},
     "backends/joblib_engine/backend.py": {"joblib"},
     "backends/joblib_engine/batch.py": {"joblib"},
 }

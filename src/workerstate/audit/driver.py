@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workerstate.audit import judge, places
+from workerstate.audit import judge
 from workerstate.audit.executed import Executed
 from workerstate.audit.finding import Audit
 from workerstate.audit.references import References, interpreter

@@ -44,7 +44,7 @@ class Dispatcher:
         renew: called with a worker that has served another call; gives a new one in its place.
         watch: called with a worker and a task that has a timeout, when it is sent.
         by_call: whether the tasks of each call have workers of their own.
-        shared: the main module, where workers have it too.
+        shared: what workers have of the main module.
     """
 
     def __init__(
@@ -168,11 +168,20 @@ class Dispatcher:
         return []
 
     def chunk(self, job: Job, start: int, size: int) -> Task:
-        """Make a task of some items of a map; if they can't be pickled, one that says so."""
+        """Make a task of some items of a map.
+
+        If they can't be pickled, it is of the first item alone, and the others go on top of what
+        is pending; if that one can't be, it is a task that says so.
+        """
         try:
             data = self.encode(job.payload(start, size), job.fn)
         except TaskPicklingError as error:
-            data = encode((_refuse, (str(error),), {}, None), self.arena, self._lend)
+            if size > 1:
+                first, *rest = [self.chunk(job, item, 1) for item in range(start, start + size)]
+                self.put_back(rest)
+                return first
+            refused = ((_refuse, [error.args], True, None, start), self.arena, self._lend)
+            data = encode(*refused)
         return Task(data, job.fn, job.call, job.limits, job=job, start=start, size=size)
 
     def _several(self, worker: Worker) -> list[Task]:
@@ -315,7 +324,5 @@ def _close_file(task: Task) -> None:
         task.data.fd = -1
 
 
-def _refuse(text: str) -> None:
-    from workerstate.errors import WorkerstateError
-
-    raise WorkerstateError(text)
+def _refuse(*reason: str) -> None:
+    raise TaskPicklingError(*reason)

@@ -49,7 +49,7 @@ class Functions:
     """Keeps the pickle of the function that was sent last.
 
     Args:
-        shared: the main module, where workers have it too, and its functions go by name.
+        shared: what workers have of the main module; its functions go by name.
     """
 
     def __init__(self, shared: Shared | None = None) -> None:

@@ -147,7 +147,7 @@ def pickled(
         beside: pickle's ``buffer_callback``.
         big: the buffers that it has kept so far, which a second try begins anew.
         names: how often the main module is named by what is in there by value already.
-        shared: the main module, where the other side has it too.
+        shared: what the other side has of the main module.
 
     Raises:
         Exception: what pickle raises.

@@ -35,7 +35,7 @@ class Server:
         arena: what is shared with the parent.
         cell: where this worker says what it is doing.
         birth: what it started with, for tasks that bring their spec's per-task part.
-        shared: the main module, where the parent has this one too.
+        shared: what the parent has of the main module.
     """
 
     def __init__(

@@ -16,11 +16,11 @@ class Source:
 
     Attributes:
         single: each worker runs one task.
-        shared: the main module, where its workers have it too.
+        shared: what its workers have of the main module.
     """
 
     single = False
-    shared: Shared | None = None
+    shared: Shared
 
     def open(self, pool: Pool) -> None:
         """Begin: have a worker started for each slot, which is handed to ``pool.deliver``."""

@@ -8,10 +8,11 @@ import os
 import threading
 import time
 
-from workerstate import mainmodule, portable
+from workerstate import mainmodule, portable, preparing
 from workerstate.engine import processes, wire
 from workerstate.engine.source import Source
 from workerstate.engine.workers import Slot, Worker
+from workerstate.errors import SpecError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from workerstate.engine.pool import Pool
     from workerstate.fleet import Fleet
+    from workerstate.mainmodule import Shared
 
 PATIENCE = 10.0  # seconds that workers may take to end
 
@@ -48,6 +50,7 @@ class StartedSource(Source):
     def open(self, pool: Pool) -> None:
         """Start the first workers, in the thread that asks for it."""
         self._pool = pool
+        _check_place(self._context.get_start_method())
         _start_trackers(self._context)
         for _ in range(1 + self._standby):
             for slot in pool.slots:
@@ -132,17 +135,19 @@ class Orders:
         self.parent = os.getpid() if _lasts() else 0
         self.served = source._context.get_start_method() == "forkserver"
         self.fds = (end.fileno(), pool.arena.fd, pool.board.fd)
-        self.has_main = source.shared is not None
+        self.shared: Shared | None = source.shared
+        self.has_main = source.shared.entry is not None
         self.fleet = source._fleet
-        self.start: tuple[Any, ...] | None = None
+        self.start: bytes | None = None
         self.fleet.birth()  # before a fork: afterwards it would be too late
 
     def __getstate__(self) -> dict[str, Any]:
         from multiprocessing.reduction import DupFd
 
         fds = [DupFd(fd) for fd in self.fds]
-        start = self.fleet.orders()
-        return {**self.__dict__, "source": None, "fleet": None, "start": start, "fds": fds}
+        start = portable.dumps(self.fleet.orders(), self.shared)
+        gone = {"source": None, "fleet": None, "shared": None}
+        return {**self.__dict__, **gone, "start": start, "fds": fds}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -161,14 +166,16 @@ def serve(orders: Orders) -> None:
     elif orders.parent:
         processes.end_with_parent(orders.parent)
     processes.pass_interrupts()
-    if not orders.has_main:
-        portable.by_value_first()
     if orders.source is not None:
         orders.source.disown()
         start = orders.fleet.orders_here()
     else:
         assert orders.start is not None
-        start = orders.start
+        if not orders.has_main:
+            portable.by_value_first()
+            mainmodule.begin(None)
+        start = portable.loads(orders.start)
+    preparing.reseed_globals()  # those of a forked worker are its parent's
     end = wire.Link(fileno=orders.fds[0])
     here = workerside.begin(*start, orders.number)
     try:
@@ -178,14 +185,32 @@ def serve(orders: Orders) -> None:
     except OSError:  # the parent has no more use for this worker
         return None
     cell = Board(orders.slots, orders.fds[2]).cell(orders.number)
-    main = mainmodule.everything() if orders.has_main else None
-    server = Server(end, Arena(orders.fds[1]), cell, here.birth, main)
+    server = Server(end, Arena(orders.fds[1]), cell, here.birth, mainmodule.everything())
     if orders.single:
         server.serve_one()
     else:
         server.serve()
     processes.end_soon()
     return None
+
+
+def _check_place(method: str) -> None:
+    """Tell whether this process may start others, which multiprocessing asserts later on.
+
+    Raises:
+        SpecError: it may not.
+    """
+    current: Any = multiprocessing.current_process()
+    if getattr(current, "_inheriting", False):
+        raise SpecError(
+            f"start_method={method!r}: this process is itself a worker that is starting, and runs "
+            'the program\'s main module. Put what makes pools under if __name__ == "__main__":'
+        )
+    if current.daemon:
+        raise SpecError(
+            f"start_method={method!r}: multiprocessing lets a daemonic process have no children; "
+            "use start_method='template', or make this process with daemon=False"
+        )
 
 
 def _start_trackers(context: Any) -> None:

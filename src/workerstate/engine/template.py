@@ -20,13 +20,14 @@ import pickle
 import select
 import sys
 
-from workerstate import mainmodule, portable, preparing, starting
+from workerstate import mainmodule, portable, preparing, start_reports, starting
 from workerstate.engine import heap, processes, serving, wire
 from workerstate.engine.arena import Arena
 from workerstate.engine.board import Board
 from workerstate.engine.ending import disown, end, flush_all
 from workerstate.engine.safety import culprits
 from workerstate.engine.serving import Server
+from workerstate.snapshot import apply_settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,13 +46,12 @@ class Template:
         board: where workers say what they are doing.
         here: what was prepared.
         often: it forks more than one worker for each place.
-        main: it has the parent's main module.
     """
 
     def __init__(
-        self, orders: wire.Link, arena: Arena, board: Board, here: Here, *, often: bool, main: bool
+        self, orders: wire.Link, arena: Arena, board: Board, here: Here, *, often: bool
     ) -> None:
-        self.shared = mainmodule.everything() if main else None
+        self.shared = mainmodule.everything()
         self.orders = orders
         self.often = often
         self.arena = arena
@@ -228,23 +228,25 @@ def main(orders_fd: int, start_fd: int, arena_fd: int, board_fd: int) -> None:
         wire.tell(orders, ("failed", pickle.dumps(failure), wrong))
         _leave(here)
     assert here is not None
-    board, has_main = Board(start["workers"], board_fd), start["main"] is not None
-    template = Template(orders, Arena(arena_fd), board, here, often=often, main=has_main)
+    board = Board(start["workers"], board_fd)
+    template = Template(orders, Arena(arena_fd), board, here, often=often)
     wire.tell(orders, ("ready", os.getpid()))
     try:
         template.run(parent)
     except (ConnectionError, BrokenPipeError):  # the parent has gone
         pass
+    start_reports.remove_if_left(here.birth.folder)
     _leave(here)
 
 
 def _prepare(start: dict[str, Any]) -> tuple[Here | None, WorkerStartError | None]:
     """Become what the parent orders; what goes wrong is given."""
-    step = "import of the main module"
+    step = "the settings of set="
     try:
+        apply_settings(start["early"])  # the rest may be of classes of the main module
         if start["main"] is not None:
             step = f"import of {start['main'][1]} (the main module)"
-            mainmodule.load(start["main"])
+        mainmodule.begin(start["main"])
         step = "what the spec holds"
         birth = portable.loads(start["birth"])
     except (Exception, SystemExit) as error:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 from workerstate import mainmodule, portable
+from workerstate.applying import EARLY
 from workerstate.engine import processes, wire
 from workerstate.engine.source import Source
 from workerstate.engine.workers import Slot, Worker
@@ -62,7 +63,8 @@ class TemplateSource(Source):
         birth, settings, self._fingerprint = self._fleet.orders()
         start = {
             "birth": portable.dumps(birth, self.shared),
-            "main": None if self.shared is None else self.shared.entry,
+            "main": self.shared.entry,
+            "early": {name: birth.given[name] for name in EARLY if name in birth.given},
             "settings": settings,
             "fingerprint": self._fingerprint,
             "argv": list(sys.argv),
@@ -70,7 +72,7 @@ class TemplateSource(Source):
             "workers": len(pool.slots),
             "often": self.single or pool.tasks.by_call,
             "imports": bool(
-                birth.preload or birth.resources or birth.initializer or self.shared is not None
+                birth.preload or birth.resources or birth.initializer or self.shared.entry
             ),
         }
         self._birth = birth

@@ -1,0 +1,256 @@
+"""Laws: the program's main module is the same to a task, whatever started its worker."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+from harness import PROGRAMS, environment
+
+METHODS = ("template", "fork", "spawn", "forkserver", "loky")
+SCRIPT = PROGRAMS / "mainmodule" / "script.py"
+SAID = [
+    "model of a worker",  # what the initializer has set, to a function,
+    "model of a worker",  # and to a lambda
+    "(True, True, True, True)",
+    "(True, True, True, True)",
+    "True",
+    "7",  # carried
+    "8",
+    "('logged', 4)",
+    "13",
+    "True",
+    "[6, 7, (True, 6), 5]",  # what is bound under the guard
+    "as it should",
+    "True",
+    "True",
+]
+
+
+@pytest.fixture(params=METHODS)
+def method(request):
+    """Each start method that makes processes."""
+    if request.param == "loky" and importlib.util.find_spec("loky") is None:
+        pytest.skip("loky is not installed")
+    return request.param
+
+
+def run(*command, text=None, folder=None):
+    """Run a program to its end."""
+    return subprocess.run(
+        [sys.executable, *map(str, command)],
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        cwd=folder,
+        env=environment(),
+    )
+
+
+def test_a_script(method):
+    """Functions, classes, globals and what is bound late: the same for each start method."""
+    done = run(SCRIPT, method)
+    assert done.returncode == 0, done.stderr
+    never, call, task = ([*SAID, counts] for counts in ("[1, 2]", "[1, 1]", "[1, 1]"))
+    assert done.stdout.split("\n")[:-1] == [*never, *call, *task]
+
+
+@pytest.mark.parametrize("method", ["template", "fork", "loky"])
+def test_a_program_without_a_file(method):
+    """Of what was typed, or piped in, workers of a template have nothing: it goes by value."""
+    source = SCRIPT.read_text().replace("sys.argv[1]", repr(method))
+    done = run("-", text=source)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n")[: len(SAID)] == SAID
+
+
+UNGUARDED = """
+import sys
+from workerstate import Executor, WorkerSpec
+print("top")
+MODEL = []
+def initialize():
+    MODEL.append(1)
+def read(x):
+    return MODEL, x
+with Executor(1, spec=WorkerSpec(initializer=initialize), start_method="template") as pool:
+    print(pool.submit(read, 2).result())
+"""
+
+
+def test_a_script_without_a_guard(tmp_path):
+    """A template doesn't run again what makes it, and tasks work."""
+    path = tmp_path / "script.py"
+    path.write_text(UNGUARDED)
+    done = run(path)
+    assert (done.stdout, done.stderr) == ("top\n([1], 2)\n", "")
+
+
+def test_unguarded_spawn_says_so(tmp_path):
+    """Under spawn the worker says that the script has no guard, rather than nothing."""
+    path = tmp_path / "script.py"
+    path.write_text(UNGUARDED.replace('"template"', '"spawn"'))
+    done = run(path)
+    assert done.returncode == 1
+    assert 'under if __name__ == "__main__":' in done.stderr
+
+
+DAEMON = """
+import multiprocessing, sys
+from workerstate import Executor
+def work(method):
+    try:
+        with Executor(1, start_method=method) as pool:
+            print(pool.submit(abs, -1).result(), flush=True)
+    except Exception as error:
+        print(type(error).__name__, error, flush=True)
+if __name__ == "__main__":
+    child = multiprocessing.get_context("spawn").Process(
+        target=work, args=(sys.argv[1],), daemon=True
+    )
+    child.start()
+    child.join()
+"""
+
+
+def test_in_a_daemonic_process(method, tmp_path):
+    """A template works there; multiprocessing's start methods say why they can't, and what can."""
+    path = tmp_path / "script.py"
+    path.write_text(DAEMON)
+    done = run(path, method)
+    if method == "template":
+        assert done.stdout == "1\n"
+    else:
+        assert done.stdout.startswith(f"SpecError start_method={method!r}: ")
+        assert "start_method='template'" in done.stdout
+
+
+BROKEN = """
+import multiprocessing, sys
+from workerstate import Executor
+if __name__ != "__main__":
+    %s
+def work():
+    return 1
+if __name__ == "__main__":
+    print("parent")
+    with Executor(1) as pool:
+        print(pool.submit(work).result())
+"""
+
+
+def test_what_the_main_module_raises(tmp_path):
+    """A main module that can't be run again is a failed start, which names it and the reason."""
+    path = tmp_path / "script.py"
+    path.write_text(BROKEN % "raise OSError('in use')")
+    done = run(path)
+    assert done.returncode == 1
+    assert f"could not start: import of {path} (the main module): OSError: in use." in done.stderr
+    assert 'raise OSError("in use")' in done.stderr.replace("'", '"')  # its own traceback
+
+
+PACKAGE = {
+    "pack/__init__.py": "",
+    "pack/settings.py": "LEVEL = 3",
+    "pack/work.py": """
+import os, sys
+from . import settings
+from workerstate import Executor, WorkerSpec
+THREADS = os.environ.get("THREADS")
+def level():
+    return settings.LEVEL, __package__, __spec__.name, THREADS, sys.argv[1:]
+if __name__ == "__main__":
+    spec = WorkerSpec(set={"environ": {"THREADS": "2"}})
+    with Executor(1, spec=spec, start_method=sys.argv[1]) as pool:
+        print(pool.submit(level).result())
+""",
+}
+
+
+@pytest.mark.parametrize("method", ["template", "spawn"])
+def test_a_module_of_a_package(method, tmp_path):
+    """``python -m``: the module keeps its package; ``set=`` comes before a template's main."""
+    for name, source in PACKAGE.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(source)
+    done = run("-m", "pack.work", method, folder=tmp_path)
+    threads = "2" if method == "template" else None
+    assert done.stdout == f"{(3, 'pack', 'pack.work', threads, [method])}\n", done.stderr
+
+
+TYPED = """
+from workerstate import Executor, WorkerSpec
+FACTOR = 2
+def initialize():
+    global MODEL
+    MODEL = 10
+
+def work(x):
+    return x * FACTOR + MODEL
+
+pool = Executor(1, spec=WorkerSpec(initializer=initialize), start_method={method!r})
+print("first", pool.submit(work, 1).result())
+FACTOR = 3
+def work(x):
+    return x * FACTOR + MODEL + 100
+
+print("second", pool.submit(work, 1).result())
+pool.shutdown()
+"""
+
+
+@pytest.mark.parametrize("method", ["template", "fork", "loky"])
+@pytest.mark.parametrize("script", [False, True], ids=["typed", "after a script"])
+def test_what_is_typed(method, script, tmp_path):
+    """In a session, a function that is defined again, and a changed global, reach the worker."""
+    (tmp_path / "start.py").write_text("import sys\nif __name__ == '__main__':\n    pass\n")
+    master, slave = pty.openpty()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-iq", *(["start.py"] if script else [])],
+            input=TYPED.format(method=method),
+            stdout=subprocess.PIPE,
+            stderr=slave,
+            text=True,
+            timeout=60,
+            check=False,
+            cwd=tmp_path,
+            env=environment(),
+        )
+    finally:
+        os.close(slave)
+        os.close(master)
+    # What a forked worker has, it keeps: only what it lacks comes with a task.
+    second = 113 if method != "fork" else 112
+    assert done.stdout.split("\n")[:2] == ["first 12", f"second {second}"]
+
+
+def test_the_parents_globals_stay():
+    """A function that a task gives back reads the parent's globals, and brings none."""
+    source = """
+from workerstate import Executor
+COUNT = 1
+def task():
+    global COUNT
+    COUNT += 10
+    return lambda: COUNT
+with Executor(1) as pool:
+    back = pool.submit(task).result()
+print(COUNT, back())
+"""
+    done = run("-c", source)
+    assert (done.stdout, done.stderr) == ("1 1\n", "")
+
+
+def test_the_parents_main_module_stays():
+    """The program's own ``__main__`` is what it was."""
+    source = "import sys\nmain = sys.modules['__main__']\n" + UNGUARDED.replace('"top"', "1")
+    done = run("-c", source + "print(sys.modules['__main__'] is main)\n")
+    assert done.stdout.endswith("True\n"), done.stderr
