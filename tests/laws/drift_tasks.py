@@ -202,6 +202,17 @@ class Signals:
         return signal.getsignal(signal.SIGUSR1) is handle
 
 
+class Timer:
+    facet = "signals"
+
+    def leak(self):
+        signal.signal(signal.SIGALRM, handle)
+        signal.setitimer(signal.ITIMER_REAL, 60)
+
+    def read(self):
+        return signal.getsignal(signal.SIGALRM) is handle, signal.getitimer(signal.ITIMER_REAL)
+
+
 class Hooks:
     facet = "hooks"
 
@@ -247,8 +258,8 @@ KINDS = {
     kind.__name__: kind()
     for kind in (
         *(Environ, Cwd, Umask, SysPath, SysModules, Level, Handlers, FileHandlers, Filters),
-        *(NumpyErrors, NumpySeed, RandomSeed, Decimal, Recursion, Collector, Signals, Hooks),
-        *(Builtins, Threads, Globals),
+        *(NumpyErrors, NumpySeed, RandomSeed, Decimal, Recursion, Collector, Signals, Timer),
+        *(Hooks, Builtins, Threads, Globals),
     )
 }
 

@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 
 _HOOKS = ("excepthook", "displayhook", "unraisablehook", "breakpointhook")
 _STREAMS = ("stdin", "stdout", "stderr")
+# The signals that timers send, where there are such.
+_TIMERS: dict[str, int] = {
+    signal: getattr(_signal, timer)
+    for signal, timer in (
+        ("SIGALRM", "ITIMER_REAL"),
+        ("SIGVTALRM", "ITIMER_VIRTUAL"),
+        ("SIGPROF", "ITIMER_PROF"),
+    )
+    if hasattr(_signal, timer)
+}
 
 
 def hold(facet: str) -> Any:
@@ -96,13 +106,17 @@ def _hold_signals() -> Any:
     from workerstate.facets.signals import numbers
 
     handlers = {name: _signal.getsignal(number) for name, number in numbers().items()}
-    return handlers, _signal.pthread_sigmask(_signal.SIG_BLOCK, ())
+    timers = [which for which in _TIMERS.values() if _signal.getitimer(which)[0]]
+    return handlers, _signal.pthread_sigmask(_signal.SIG_BLOCK, ()), timers
 
 
 def _put_back_signals(held: Any, keys: Iterable[str]) -> None:
     from workerstate.facets.signals import numbers
 
-    handlers, blocked = held
+    handlers, blocked, timers = held
+    for name, which in _TIMERS.items():
+        if name in keys and which not in timers:  # it would kill a process without the handler
+            _signal.setitimer(which, 0)
     for key in keys:
         if key == "blocked":
             _signal.pthread_sigmask(_signal.SIG_SETMASK, blocked)

@@ -209,6 +209,8 @@ def _how_started() -> str:
         return "forkserver"
     if "resource_tracker import main" in joined or "semaphore_tracker import main" in joined:
         return "tracker"
+    if "from workerstate.engine.template import main" in joined:
+        return "template"
     for number, argument in enumerate(arguments[:-1]):
         if argument == "-m" and arguments[number + 1].endswith("popen_loky_posix"):
             return "loky"

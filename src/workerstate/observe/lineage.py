@@ -14,7 +14,11 @@ _HELPER_TARGETS = {
     "multiprocessing.resource_tracker:": "resource tracker",
     "mpire.comms:": "queue drainer",
 }
-_PROGRAM_HELPERS = {"tracker": "resource tracker", "forkserver": "fork server"}
+_PROGRAM_HELPERS = {
+    "tracker": ("resource tracker", "multiprocessing"),
+    "forkserver": ("fork server", "multiprocessing"),
+    "template": ("template", "workerstate"),
+}
 
 
 @dataclass
@@ -56,7 +60,8 @@ def _origin(recording: Recording, process: Process, taken: set[int]) -> Origin:
     launch = _launch(process, parent, taken)
     how, target = process.how, boot.get("target") or ""
     if how in _PROGRAM_HELPERS:
-        return Origin(_PROGRAM_HELPERS[how], "multiprocessing", how, parent, launch)
+        role, backend = _PROGRAM_HELPERS[how]
+        return Origin(role, backend, how, parent, launch)
     helper = next(
         (kind for start, kind in _HELPER_TARGETS.items() if target.startswith(start)), None
     )
@@ -64,12 +69,14 @@ def _origin(recording: Recording, process: Process, taken: set[int]) -> Origin:
         role = helper
     elif how == "exec" and process.script_of:
         role = f"program of {process.script_of}"
+    elif how == "fork" and not boot and maker is not None and maker.how == "template":
+        role = "fork of a template"  # it forks workers, or looks after the template
     else:
         role = "worker"
     if how == "fork" and maker is not None and maker.how == "forkserver":
         method = "forkserver"
     else:
-        method = "subprocess" if how == "exec" else how
+        method = "subprocess" if how == "exec" else str(boot.get("method") or how)
     backend = _backend(process, parent, launch, boot)
     if method == "forkserver" and backend == "os.fork":
         backend = "multiprocessing"
