@@ -45,3 +45,25 @@ def test_each_task_and_worker_is_told(
         assert len(seen.workers) == 2
     helpers = [helper["kind"] for helper in seen.document["helpers"]]
     assert helpers.count("template") == (method == "template")
+
+
+STALE = """
+import sys
+from workerstate import Executor
+OPTIONS = {}
+def work(x):
+    return OPTIONS.get("rate")
+if __name__ == "__main__":
+    OPTIONS["rate"] = 1
+    with Executor(1, start_method=sys.argv[1]) as pool:
+        print(pool.submit(work, 1).result())
+"""
+
+
+@pytest.mark.parametrize("method", ["template", "spawn", "forkserver"])
+def test_what_a_worker_lacks_is_told(method: str, run_observed: Callable[..., Observed]) -> None:
+    """Workers of a template are compared with the parent as those of other start methods are."""
+    seen = run_observed(STALE, method)
+    assert seen.stdout == b"None\n"
+    assert seen.codes == ["WS103"]
+    assert "__main__.OPTIONS" in str(seen.document["findings"])

@@ -189,7 +189,8 @@ def enter(here: Here, link: wire.Link, *, report: bool, ready: bool = False) -> 
         preparing.enter(here, report=report)
     if here.failure is None:
         if serving.watcher is not None:
-            serving.watcher.forked(here.who.number, single=not report)
+            who = here.who
+            serving.watcher.forked(who.number, who.parent_pid, single=not report)
         return True
     wire.tell_failure(link, here.failure)
     return False

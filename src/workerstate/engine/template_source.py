@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from workerstate.engine.pool import Pool
     from workerstate.fleet import Fleet
 
+watcher: Any = None  # set where the program is observed (workerstate run)
 PATIENCE = 10.0  # seconds that workers may take to end
 SEEN = 2  # tasks that must have imported a module before the template does
 _CODE = (
@@ -94,6 +95,8 @@ class TemplateSource(Source):
             self._replace_nursery(slot, near)
             return None
         worker = Worker(slot, near, inbox=far)
+        if watcher is not None:
+            watcher.orders(slot.number)
         # First: the receiver's thread may hear of the fork before this one goes on.
         self._new[slot.number, slot.generation] = worker
         self._tell(("worker", slot.number, how), [far.fileno()])

@@ -48,6 +48,7 @@ WATCHED = frozenset(
         "joblib.externals.loky.reusable_executor",
         "joblib.externals.loky.backend.popen_loky_posix",
         "workerstate.engine.serving",
+        "workerstate.engine.template_source",
         "billiard.process",
         "billiard.popen_fork",
         "billiard.pool",

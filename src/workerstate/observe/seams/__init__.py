@@ -38,6 +38,7 @@ PARENT: dict[str, str] = {
     "mpire.async_result": "pool",
     "pebble.pool.base_pool": "pebble",
     "workerstate.engine.serving": "engine",
+    "workerstate.engine.template_source": "engine",
 }
 
 
