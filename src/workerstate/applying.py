@@ -6,6 +6,7 @@ import sys
 
 from workerstate import portable, start_reports
 from workerstate.errors import FacetError
+from workerstate.facets import BUILTIN, CARRIED_ONLY, CONTEXTS
 from workerstate.values import UNSET, is_unset
 
 TYPE_CHECKING = False
@@ -19,9 +20,20 @@ if TYPE_CHECKING:
 EARLY = ("environ", "cwd", "sys_path")
 # What each thread or context has of its own. The rest of a process's state is shared with the
 # parent by workers that are threads of it, and is never applied there.
-IN_THREAD = ("numpy", "decimal", "sklearn", "contextvars", "torch")
+IN_THREAD = ("numpy", "decimal", "sklearn", "contextvars", "torch", *CONTEXTS)
 # Settings that the parent no longer has go back to their default, where the facet knows that.
-_RETURNABLE = ("environ", "hooks", "logging", "matplotlib", "pandas", "signals")
+_RETURNABLE = (
+    "environ",
+    "hooks",
+    "logging",
+    "matplotlib",
+    "pandas",
+    "signals",
+    "contextvars",
+    *CARRIED_ONLY,
+)
+# What a forked worker may have of these that the parent no longer has, goes back as well.
+_FRESH = ("environ", "logging", *CARRIED_ONLY)
 # On these start methods all that a fresh worker has comes from the program. loky, dask and others
 # set variables and loggers of their own, which must stay.
 _PLAIN_STARTS = ("fork", "spawn", "forkserver", "template")
@@ -60,9 +72,6 @@ class Applied:
         """
         for name in names:
             wanted = settings.get(name, {})
-            if name == "structlog":
-                self._apply_structlog(wanted)
-                continue
             wanted = {**self._gone(name, wanted), **wanted}
             if name == "modules":
                 wanted = self._unpatched(wanted)
@@ -120,32 +129,19 @@ class Applied:
             return {}
         before: Iterable[str] = self.settings.get(name, {})
         fresh = not self.settings and self.start_method in _PLAIN_STARTS
-        if fresh and wanted and name in ("environ", "logging"):
+        if fresh and name in _FRESH and (wanted or name in CONTEXTS):
             from workerstate.facets import get
 
             before = get(name).capture().settings
         return {key: UNSET for key in before if key not in wanted}
 
-    def _apply_structlog(self, wanted: Mapping[str, Any]) -> None:
-        from workerstate.records.structlog_bridge import apply
-
-        try:
-            apply(wanted.get("config"))
-        except ImportError as error:
-            self.notes.append(f"structlog: {error}")
-
 
 def order(settings: Settings) -> list[str]:
     """Give the facets of ``settings`` in the order in which they are applied."""
-    from workerstate.facets import BUILTIN
-
-    late = [name for name in BUILTIN if name in settings and name not in EARLY]
+    ours = (*BUILTIN, *CARRIED_ONLY)
+    late = [name for name in ours if name in settings and name not in EARLY]
     late += [name for name in settings if ":" in name]  # of third parties
-    return [*(name for name in EARLY if name in settings), *late, *(_extra(settings))]
-
-
-def _extra(settings: Settings) -> list[str]:
-    return ["structlog"] if "structlog" in settings else []
+    return [*(name for name in EARLY if name in settings), *late]
 
 
 def differing(name: str, wanted: Mapping[str, Any]) -> list[str]:
@@ -159,8 +155,12 @@ def differing(name: str, wanted: Mapping[str, Any]) -> list[str]:
     now = facet.capture().settings
     if facet.conditional:
         keys = [key for key in keys if key in now]
-    wrong = [key for key in keys if wanted[key] is not None and now.get(key, UNSET) != wanted[key]]
+    wrong = [key for key in keys if not _equals(now.get(key, UNSET), wanted[key])]
     return wrong + [key for key in wanted if key not in keys and name == "environ" and key in now]
+
+
+def _equals(now: Any, wanted: Any) -> bool:
+    return now is wanted or wanted is None or bool(now == wanted)
 
 
 def _holds(facet: Any, key: str, value: object) -> bool:

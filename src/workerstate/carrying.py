@@ -12,7 +12,7 @@ import sys
 
 from workerstate import portable, start_reports
 from workerstate.errors import FacetError, SpecError, WorkerstateError
-from workerstate.facets import BUILTIN, get
+from workerstate.facets import BUILTIN, CARRIED_ONLY, CONTEXTS, get
 from workerstate.facets.plugins import references
 from workerstate.values import UNSET
 
@@ -73,10 +73,10 @@ class Carried:
             FacetError: the facets of third parties can't be told apart.
         """
         if self._facets is None:
-            known = [word for word in self._words if word in BUILTIN]
+            known = [name for word in self._words for name in _named_by(word)]
             plugins = references() if self.everything or self._has_others() else {}
             if self.everything:
-                known = [name for name in BUILTIN if name not in SHOWN_ONLY]
+                known = [n for n in (*BUILTIN, *CARRIED_ONLY) if n not in SHOWN_ONLY]
             wanted = plugins if self.everything else self._words
             self._facets = known + [plugins[word] for word in wanted if word in plugins]
         return self._facets
@@ -86,6 +86,12 @@ class Carried:
         return any(":" not in word and word not in ours for word in self._words)
 
 
+def _named_by(word: str) -> list[str]:
+    if word in CARRIED_ONLY:
+        return [word, f"{word}_context"]
+    return [word] if word in BUILTIN else []
+
+
 def capture(carried: Carried) -> Settings:
     """Read what is carried from this process, in this thread.
 
@@ -93,6 +99,10 @@ def capture(carried: Carried) -> Settings:
         SpecError: something that was asked for by name can't be read or pickled; names it.
     """
     found: Settings = {}
+    if carried.records and "loguru" in sys.modules:
+        from workerstate.records import loguru_bridge
+
+        loguru_bridge.send_by_name()
     for name in carried.facets:
         facet = get(name)
         if not facet.present():
@@ -114,11 +124,8 @@ def capture(carried: Carried) -> Settings:
         facet = get("contextvars")
         found["contextvars"] = _declared(facet, facet.capture().observed, carried.everything)
     _capture_named(carried, found)
-    if "structlog" in sys.modules and ("structlog" in carried.libraries or carried.everything):
-        from workerstate.records.structlog_bridge import capture as structlog_config
-
-        found["structlog"] = {"config": structlog_config()}
-    return {name: settings for name, settings in found.items() if settings}
+    # A context that holds nothing is carried too: a forked worker's may hold something.
+    return {name: settings for name, settings in found.items() if settings or name in CONTEXTS}
 
 
 def _capture_named(carried: Carried, found: Settings) -> None:
@@ -129,6 +136,10 @@ def _capture_named(carried: Carried, found: Settings) -> None:
         names += [f"{module}:*" for module in user_modules()]
     variables = [name for name in names if _is_context_variable(name)]
     rest = [name for name in names if name not in variables]
+    if variables or "contextvars" in carried.facets:
+        from workerstate.facets.contextvars import send_by_name
+
+        send_by_name()
     if variables:
         found.setdefault("contextvars", {}).update(_declared(get("contextvars"), variables, False))
     if rest:
@@ -180,9 +191,14 @@ def _innermost(error: BaseException) -> str:
 
 
 def _is_context_variable(name: str) -> bool:
-    module, _, path = name.partition(":")
-    value = vars(sys.modules[module]).get(path) if module in sys.modules else None
-    return type(value).__name__ == "ContextVar"
+    from workerstate.program import load
+
+    if name.partition(":")[0] not in sys.modules or name.endswith(":*"):
+        return False
+    try:
+        return type(load(name)).__name__ == "ContextVar"
+    except AttributeError:  # it may come before it is needed
+        return False
 
 
 def now(carried: Carried, given: Mapping[str, Mapping[str, Any]]) -> bytes:

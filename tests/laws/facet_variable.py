@@ -2,4 +2,4 @@
 
 from contextvars import ContextVar
 
-VARIABLE = ContextVar("VARIABLE")
+VARIABLE = ContextVar("VARIABLE", default=None)

@@ -289,10 +289,10 @@ def with_loguru(address: Address) -> None:
 def with_structlog(address: Address, config: dict) -> None:
     import structlog
 
-    from workerstate.records import structlog_bridge
+    from workerstate.facets import get
 
     begin(address)
-    structlog_bridge.apply(config)
+    get("structlog").apply(config)
     log = structlog.get_logger("app.events")
     log.info("happened", user="ada", odd=NoPickle())
     try:

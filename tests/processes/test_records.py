@@ -26,6 +26,7 @@ from records_helpers import (
     threads,
 )
 
+from workerstate.facets import get
 from workerstate.records import hub as hub_module
 from workerstate.records import sender, stdio
 
@@ -240,8 +241,6 @@ def test_loguru_enters_the_parents_loguru(method, crew, kept):
 def test_structlog_is_rendered_in_the_parent(method, crew, kept):
     """Events arrive as mappings, and the parent's ProcessorFormatter renders them."""
     structlog = pytest.importorskip("structlog")
-    from workerstate.records import structlog_bridge
-
     hub, keeper = kept
     formatter = structlog.stdlib.ProcessorFormatter
     structlog.configure(
@@ -250,9 +249,8 @@ def test_structlog_is_rendered_in_the_parent(method, crew, kept):
         wrapper_class=structlog.stdlib.BoundLogger,
     )
     try:
-        assert (
-            crew.run(method, workers.with_structlog, hub.address(), structlog_bridge.capture()) == 0
-        )
+        settings = get("structlog").capture().settings
+        assert crew.run(method, workers.with_structlog, hub.address(), settings) == 0
         assert hub.drain(DEADLINE)
         happened, failed = keeper.records
         assert happened.msg["user"] == "ada"

@@ -133,6 +133,11 @@ BUILTIN: tuple[str, ...] = (
 OWN_PAST = ("builtins", "sys_modules", "memory", "fds")
 WATCHED = (*BUILTIN, *OWN_PAST)
 
+# What only a spec carries, with the library of that name: objects of the program's that no other
+# process can be compared by, and what is bound in one context.
+CONTEXTS = ("structlog_context", "loguru_context")
+CARRIED_ONLY = ("structlog", "loguru", *CONTEXTS)
+
 _loaded: dict[str, Facet] = {}
 
 
@@ -145,7 +150,7 @@ def get(name: str) -> Facet:
     """
     facet = _loaded.get(name)
     if facet is None:
-        if name in WATCHED:
+        if name in WATCHED or name in CARRIED_ONLY:
             module = __import__(f"workerstate.facets.{name}", fromlist=["facet"])
             facet = module.facet
         elif ":" in name:

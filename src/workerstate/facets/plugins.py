@@ -32,11 +32,11 @@ def references() -> dict[str, str]:
     if not _looked:
         from importlib.metadata import entry_points
 
-        from workerstate.facets import BUILTIN
+        from workerstate.facets import BUILTIN, CARRIED_ONLY
 
         for point in entry_points(group=GROUP):
             other = _found.get(point.name)
-            if point.name in BUILTIN or other not in (None, point.value):
+            if point.name in (*BUILTIN, *CARRIED_ONLY) or other not in (None, point.value):
                 whose = other or "workerstate itself"
                 raise FacetError(
                     point.name, "lookup", f"offered twice: by {point.value} and by {whose}"

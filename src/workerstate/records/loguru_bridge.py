@@ -39,6 +39,7 @@ def install(*, level: int = 0) -> bool:
     loguru = sys.modules.get("loguru")
     if loguru is None or sender.current() is None:
         return False
+    send_by_name()
     loguru.logger.remove()
     loguru.logger.add(_send, level=level, format="{message}", catch=False, backtrace=False)
     return True
@@ -50,6 +51,45 @@ def lowest_level() -> int:
     core = getattr(getattr(loguru, "logger", None), "_core", None)
     level = getattr(core, "min_level", 0)
     return int(level) if isinstance(level, int) else 0
+
+
+def send_by_name() -> None:
+    """Have every pickler of this process send loguru's logger as its name, and what was bound.
+
+    It would go with its sinks otherwise, which hold files. Who has a way of his own keeps it.
+    """
+    import copyreg
+
+    logger = getattr(sys.modules.get("loguru"), "logger", None)
+    if logger is not None:
+        copyreg.dispatch_table.setdefault(type(logger), _reduced)
+
+
+def _reduced(logger: Any) -> Any:
+    own: Any = sys.modules["loguru"].logger
+    if logger._core is not own._core or _goes_whole(logger):
+        return logger.__reduce_ex__(4)
+    return derived, () if logger is own else (logger._options,)
+
+
+def _goes_whole(logger: Any) -> bool:
+    """Tell whether a program hands its sinks to a process that it starts, as loguru's manual says.
+
+    Those have been added with ``enqueue=True``, and go to a process as it is started only.
+    """
+    context: Any = sys.modules.get("multiprocessing.context")
+    if context is None or context.get_spawning_popen() is None:
+        return False
+    handlers = logger._core.handlers.values()
+    return bool(handlers) and all(getattr(each, "_enqueue", False) for each in handlers)
+
+
+def derived(*options: Any) -> Any:
+    """Give this process's logger, or what ``bind``, ``opt`` or ``patch`` makes of it."""
+    from loguru import logger
+
+    own: Any = logger
+    return type(own)(own._core, *options[0]) if options else own
 
 
 def reenter(record: logging.LogRecord) -> bool:

@@ -1,4 +1,4 @@
-"""structlog in workers: it sits on stdlib logging, so what remains is its configuration.
+"""structlog in workers: it sits on stdlib logging, so its events travel as stdlib records.
 
 Events arrive as the mappings they are, so a ``ProcessorFormatter`` of the parent renders them.
 structlog's default configuration prints instead of logging; ``stdio`` carries that.
@@ -10,30 +10,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Any
-
-
-def capture() -> dict[str, Any] | None:
-    """Give what ``structlog.configure`` was called with; None if it is not imported or not called.
-
-    Its values pickle if the processors do; lambdas and local functions don't.
-    """
-    structlog = sys.modules.get("structlog")
-    if structlog is None or not structlog.is_configured():
-        return None
-    return dict(structlog.get_config())
-
-
-def apply(config: Mapping[str, Any] | None) -> None:
-    """Configure structlog in this worker as ``capture`` found it in the parent.
-
-    Loggers that have cached their configuration keep it (``cache_logger_on_first_use``).
-    """
-    if config is not None:
-        import structlog
-
-        structlog.configure(**config)
 
 
 def settle_exception(event: dict[str, Any]) -> dict[str, Any]:
