@@ -48,6 +48,9 @@ def place(template: Here, number: int) -> Here:
     here = Here(template.birth, template.who.replace(number=number), False)
     here.applied, here.fingerprint = template.applied, template.fingerprint
     here.opened = template.opened.copy()
+    process: Any = sys.modules.get("multiprocessing.process")
+    if process is not None:
+        process.current_process().name = f"TemplateProcess-{number + 1}"
     workerside._heres[here.birth.fleet] = here
     workerside._worn[0] = here
     return here

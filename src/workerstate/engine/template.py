@@ -212,9 +212,8 @@ def main(orders_fd: int, start_fd: int, arena_fd: int, board_fd: int) -> None:
         start = pickle.load(file)
     watch = _watch_parent(parent)
     sys.argv[:] = start["argv"]
-    if start["key"] is not None:
-        process: Any = __import__("multiprocessing.process", fromlist=["_"])
-        process.current_process().authkey = start["key"]
+    if start["process"] is not None:
+        _be_child(*start["process"], parent)
     often = start["often"]
     if often and start["imports"]:
         heap.reserve()
@@ -238,6 +237,13 @@ def main(orders_fd: int, start_fd: int, arena_fd: int, board_fd: int) -> None:
         pass
     start_reports.remove_if_left(here.birth.folder)
     _leave(here)
+
+
+def _be_child(name: str, key: bytes, parent: int) -> None:
+    """Be a child of that process to multiprocessing: its managers, and who asks where it is."""
+    process: Any = __import__("multiprocessing.process", fromlist=["_"])
+    process.current_process().authkey = key
+    process._parent_process = process._ParentProcess(name, os.getppid(), parent)
 
 
 def _prepare(start: dict[str, Any]) -> tuple[Here | None, WorkerStartError | None]:

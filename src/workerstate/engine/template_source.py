@@ -69,7 +69,7 @@ class TemplateSource(Source):
             "settings": settings,
             "fingerprint": self._fingerprint,
             "argv": list(sys.argv),
-            "key": _manager_key(),
+            "process": _process(),
             "workers": len(pool.slots),
             "often": self.single or pool.tasks.by_call,
             "imports": bool(
@@ -294,10 +294,13 @@ class TemplateSource(Source):
         self._process.kill()
 
 
-def _manager_key() -> bytes | None:
-    """Give what opens this process's multiprocessing managers, if it may have any."""
+def _process() -> tuple[str, bytes] | None:
+    """Give this process's name, and what opens its managers, if multiprocessing is there."""
     process = sys.modules.get("multiprocessing.process")
-    return None if process is None else bytes(process.current_process().authkey)
+    if process is None:
+        return None
+    current = process.current_process()
+    return current.name, bytes(current.authkey)
 
 
 def _execute(
