@@ -23,6 +23,8 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
     paths = [str(SOURCE), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(os.path.abspath, paths)))
     monkeypatch.setenv("NO_COLOR", "1")
+    for name in ("CI", "BUILD_NUMBER"):  # with these, pytest repeats reports in its summary
+        monkeypatch.delenv(name, raising=False)
     installed = {each.name for each in importlib.metadata.entry_points(group="pytest11")}
     load = () if "workerstate" in installed else ("-p", "workerstate.pytest_plugin")
 

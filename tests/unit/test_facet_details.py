@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import decimal
-import gc
 import os
 import signal
 import sys
@@ -270,18 +269,23 @@ def test_replaced_streams_and_traces_are_observed(monkeypatch):
     assert read.observed["sys.stdout"] == "replaced by _io.StringIO"
 
 
-def test_the_observers_files_are_not_counted():
+FILES = """
+import os
+from workerstate import facets
+def files():
+    return facets.get("threads").capture().observed["files"]
+before = files()
+descriptor = os.open(os.devnull, os.O_RDONLY)
+opened = files()
+facets.OWN_FDS.add(descriptor)
+print(opened != before, files() == before)
+"""
+
+
+def test_the_observers_files_are_not_counted(run_plain):
     """A descriptor that the observer registered is left out."""
-    gc.collect()  # files of other tests that are garbage
-    before = capture("threads").observed["files"]
-    descriptor = os.open(os.devnull, os.O_RDONLY)
-    try:
-        assert capture("threads").observed["files"] != before
-        facets.OWN_FDS.add(descriptor)
-        assert capture("threads").observed["files"] == before
-    finally:
-        facets.OWN_FDS.discard(descriptor)
-        os.close(descriptor)
+    # In a process of its own: here threads of other tests open and close files.
+    assert run_plain(FILES).stdout == b"True True\n"
 
 
 # --- modules
@@ -349,6 +353,82 @@ def test_a_star_declares_plain_globals(app):
     """``module:*`` takes data, and leaves functions, classes, modules and private names."""
     exec("A = 1\nB = [2]\n_c = 3\nimport os\ndef f(): pass\nclass G: pass", vars(app))
     assert get("modules").declared(["app:*"]) == {"app:A": 1, "app:B": [2]}
+
+
+VALUES = """
+import array, datetime, decimal, enum, fractions, http, ipaddress, logging, pathlib, re, uuid
+from pathlib import Path
+PATH, PURE = Path("a"), pathlib.PurePosixPath("b")
+ID, WHEN, PRICE, HALF = uuid.UUID(int=1), datetime.date(2020, 1, 1), decimal.Decimal(3), 1j
+PART, HOST, WORD = fractions.Fraction(1, 2), ipaddress.ip_address("::1"), re.compile("a+", re.I)
+LOG = logging.LoggerAdapter(logging.getLogger("app"), {"tenant": "?"})
+NUMBERS, STATUS = array.array("i", [1, 2]), http.HTTPStatus.OK
+class Color(enum.Enum):
+    RED = 1
+COLOR = Color.RED
+"""
+
+
+def test_a_star_declares_values_of_the_standard_library(app):
+    """Paths, dates, patterns, members of enumerations and the like are data."""
+    sys.modules["app"].__name__ = "app"
+    exec(VALUES, vars(app))
+    names = {key.partition(":")[2] for key in get("modules").declared(["app:*"])}
+    assert names == {name for name in vars(app) if name.isupper()}
+
+
+ODD = """
+import random, threading, logging, itertools
+GENERATOR, LOCK, LOG, COUNT = random.Random(1), threading.Lock(), logging.getLogger(), [open]
+HANDLE = [threading.Lock()]
+del COUNT
+"""
+
+
+def test_a_star_leaves_what_is_no_data(app):
+    """Generators of random numbers, loggers, and what holds a lock, are left out."""
+    exec(ODD, vars(app))
+    assert get("modules").declared(["app:*"]) == {}
+
+
+CLASSES = """
+import threading
+class Base:
+    root = "a"
+    _made = 0
+    __hidden = 1
+class Config(Base):
+    rate = 1
+    names = ["x"]
+    lock = threading.Lock()
+    locks = [threading.Lock()]
+    class Inner:
+        depth = 2
+    def method(self): pass
+    @property
+    def prop(self): pass
+    @staticmethod
+    def static(): pass
+    @classmethod
+    def made(cls): pass
+class Slots:
+    __slots__ = ("a",)
+from argparse import Namespace
+"""
+OWN = {"app:Config.rate": 1, "app:Config.names": ["x"], "app:Config.Inner.depth": 2}
+
+
+def test_a_star_declares_attributes_of_classes(app):
+    """``module:*`` takes the data that classes of the module hold; not what is private."""
+    exec(CLASSES, vars(app))
+    assert get("modules").declared(["app:*"]) == {**OWN, "app:Base.root": "a"}
+
+
+def test_a_class_is_its_attributes_too(app):
+    """``module:Class`` takes the class by name, and the data that it and its bases hold."""
+    exec(CLASSES, vars(app))
+    bases = {"app:Base.root": "a", "app:Base._made": 0, "app:Base._Base__hidden": 1}
+    assert get("modules").declared(["app:Config"]) == {**OWN, **bases, "app:Config": app.Config}
 
 
 @pytest.mark.parametrize("name", ["app:LOCK", "app:MISSING", "not_there_at_all:X"])
