@@ -39,7 +39,15 @@ def resource(name: str) -> Any:
     Raises:
         NoTaskError: this is no worker of a spec, or the spec has no such resource.
     """
-    return _current(f"resource({name!r})").opened.get(name)
+    here = _current(f"resource({name!r})")
+    declared = here.birth.resources.get(name)
+    if here.who.number < 0 and declared is not None and not declared.shared:
+        raise NoTaskError(
+            f"workerstate.resource({name!r}): each worker opens it, after the initializer, which "
+            "runs once, in the template. Use it in tasks; or declare it shared=True, if workers "
+            "may share what it is; or do that part of the initializer when the resource is opened"
+        )
+    return here.opened.get(name)
 
 
 def rng() -> Generator:

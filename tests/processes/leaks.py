@@ -246,3 +246,11 @@ def nested(how):
         os._exit(0)
     os.waitpid(child, 0)
     return [int(each) for each in os.read(reader, 2).decode()]
+
+
+def family():
+    """Say what multiprocessing takes this process for."""
+    import multiprocessing
+
+    parent = multiprocessing.parent_process()
+    return multiprocessing.current_process().name, parent.pid, parent.is_alive()

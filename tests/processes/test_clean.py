@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import multiprocessing
 import os
 import time
 
 import leaks
 import pytest
 
-from workerstate import Executor, TemplateError, WorkerSpec
+import workerstate
+from workerstate import Executor, Resource, TemplateError, WorkerSpec, WorkerStartError
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 METHODS = ("template", "fork", "spawn", "forkserver", "loky")
@@ -126,12 +128,35 @@ def test_what_a_task_started_ends_with_it():
 
 
 @pytest.mark.parametrize("clean", ["never", "task"])
-def test_numbers_differ_between_workers(clean):
+def test_numbers_differ_between_workers(method, clean):
     """Without a seed, no two tasks draw the same from random or numpy, though all are forks."""
-    pytest.importorskip("numpy")
-    with Executor(2, clean=clean, spec=WorkerSpec(preload=["numpy.random"])) as pool:
+    numpy = pytest.importorskip("numpy")
+    numpy.random.random()  # forked workers have the state of this one
+    spec = WorkerSpec(preload=["numpy.random"])
+    with Executor(2, clean=clean, spec=spec, start_method=method) as pool:
         found = list(pool.map(leaks.draw, range(8), chunksize=1))
     assert len({number for pair in found for number in pair}) == 16
+
+
+def ask_for_resource():
+    workerstate.resource("connection")
+
+
+def test_an_initializer_that_asks_too_early():
+    """The template's initializer is told that each worker opens that resource later."""
+    spec = WorkerSpec(initializer=ask_for_resource, resources={"connection": Resource(list)})
+    with Executor(1, spec=spec) as pool, pytest.raises(WorkerStartError, match="shared=True"):
+        pool.submit(abs, -1).result(30)
+
+
+def test_a_worker_is_a_child_to_multiprocessing(method):
+    """It has a name of its own and a parent, which is alive."""
+    if method == "loky":
+        pytest.skip("loky's own workers can't tell whether their parent is alive")
+    with Executor(2, start_method=method) as pool:
+        name, parent, alive = pool.submit(leaks.family).result(30)
+    assert name != multiprocessing.current_process().name
+    assert (parent, alive) == (os.getpid(), True)
 
 
 def test_numbers_come_back_with_the_seed():
