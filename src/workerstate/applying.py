@@ -50,7 +50,8 @@ class Applied:
 
     Attributes:
         settings: by facet, as applied last.
-        waiting: facets whose library this worker has not imported, with their settings.
+        waiting: facets whose library this worker has not imported, with their settings; and what
+            belongs to classes of the main module that it has not.
         verified: per facet, how many settings were read back equal.
         notes: what was left out, and why.
     """
@@ -63,6 +64,7 @@ class Applied:
         self.verified: dict[str, int] = {}
         self.notes: list[str] = []
         self._patched: dict[str, Any] = {}
+        self._brought: set[str] = set()  # names of classes that tasks bring
 
     def apply(self, settings: Settings, names: Iterable[str]) -> None:
         """Make this process match those facets of ``settings``.
@@ -75,6 +77,8 @@ class Applied:
             wanted = {**self._gone(name, wanted), **wanted}
             if name == "modules":
                 wanted = self._unpatched(wanted)
+                self._wait_for_owners(wanted)
+                wanted = {key: wanted[key] for key in wanted if not _owner_to_come(key)}
             if not wanted:
                 continue
             if name in self.explicit or _imported(name):
@@ -83,9 +87,22 @@ class Applied:
                 self.waiting[name] = wanted
 
     def apply_waiting(self) -> None:
-        """Apply what waited for a library that has been imported since."""
+        """Apply what waited for a library that has been imported since, or for a class."""
         for name in [name for name in self.waiting if _imported(name)]:
-            self._apply_one(name, self.waiting.pop(name))
+            wanted = self.waiting[name]
+            if name != "modules":
+                del self.waiting[name]
+            else:
+                wanted = {key: wanted[key] for key in wanted if not _owner_to_come(key)}
+            if wanted:
+                self._apply_one(name, wanted)
+
+    def _wait_for_owners(self, wanted: Mapping[str, Any]) -> None:
+        """Keep what belongs to classes that tasks bring; each task may bring one anew."""
+        self._brought |= {_owner(key) for key in wanted if _owner_to_come(key)}
+        later = {key: wanted[key] for key in wanted if _owner(key) in self._brought}
+        if later:
+            self.waiting["modules"] = later
 
     def _apply_one(self, name: str, wanted: Mapping[str, Any]) -> None:
         from workerstate.snapshot import apply_settings
@@ -134,6 +151,22 @@ class Applied:
 
             before = get(name).capture().settings
         return {key: UNSET for key in before if key not in wanted}
+
+
+def _owner(key: str) -> str:
+    """Give the name of the class of the main module to which a key belongs; empty if to none."""
+    module, _, path = key.partition(":")
+    owner, dot, _ = path.partition(".")
+    return owner if dot and module == "__main__" else ""
+
+
+def _owner_to_come(key: str) -> bool:
+    """Tell whether a key's class must come with a task, by value: the main module lacks it.
+
+    It comes with its attributes as the parent has them.
+    """
+    owner = _owner(key)
+    return bool(owner) and not hasattr(sys.modules["__main__"], owner)
 
 
 def order(settings: Settings) -> list[str]:

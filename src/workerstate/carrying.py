@@ -163,7 +163,8 @@ def _declared(facet: Any, names: Iterable[str], lenient: bool) -> dict[str, Any]
 def _read(facet: Any, name: str) -> dict[str, Any]:
     """Give what a name stands for; UNSET for a function or class that stands under its own name.
 
-    By its name it would be what a worker has there, which may be the patch of an earlier task.
+    By its name it would be what a worker has there, which may be the patch of an earlier task. A
+    class comes with its attributes.
     """
     if name.endswith(":*") or facet.name != "modules":
         read: dict[str, Any] = facet.declared([name])
@@ -172,7 +173,8 @@ def _read(facet: Any, name: str) -> dict[str, Any]:
 
     value = load(name)
     if callable(value) and reference(value) == name:
-        return {name: UNSET}
+        attributes = facet.declared([name]) if isinstance(value, type) else {}
+        return {**attributes, name: UNSET}
     if type(value).__name__ == "_local" and type(value).__module__ == "_thread":
         # What this thread has in it; a worker's task finds it in the thread that runs it.
         return {f"{name}.{key}": held for key, held in vars(value).items()}

@@ -4,14 +4,34 @@ from __future__ import annotations
 
 import logging
 import os
+import pathlib
 import signal
 import sys
 import time
+from typing import ClassVar
 
 import workerstate
 
 OPTIONS = {"depth": 1}
+PLACE = pathlib.PurePosixPath("here")
 log = logging.getLogger("spec.workers")
+
+
+class Settings:
+    """Holds settings as attributes."""
+
+    rate = 1
+    names: ClassVar[list[str]] = ["x"]
+
+    class Inner:
+        """Holds more."""
+
+        depth = 2
+
+
+def settings(_item=None):
+    """Give what a class of this module holds, and a path."""
+    return Settings.rate, Settings.names, Settings.Inner.depth, PLACE.name
 
 
 def options(_item=None):

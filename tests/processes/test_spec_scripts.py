@@ -45,6 +45,12 @@ def test_context_variables_of_a_script(how, method, run):
 
 
 @every_method
+def test_attributes_of_a_class_of_a_script(method, run):
+    """A class that tasks bring with them has what was carried and set, in each task."""
+    assert run("classes.py", method) == [[2, "fast"], [2, "fast"], [3, "fast"], [3, "fast"]]
+
+
+@every_method
 @pytest.mark.parametrize("carry", ["loguru", "all"])
 def test_logurus_logger_of_a_script(carry, method, run):
     """A logger goes by its name, with what was bound to it; levels and context come along."""

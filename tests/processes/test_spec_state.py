@@ -109,6 +109,22 @@ def test_a_patch_holds_as_long_as_in_the_parent(start_method):
     assert after == real
 
 
+@pytest.mark.parametrize("carry", ["spec_workers:*", "spec_workers:Settings"])
+def test_attributes_of_a_class_are_carried(carry, start_method, monkeypatch):
+    """The attributes of a class are the parent's as of submit, and so are its other values."""
+    before = spec_workers.settings()
+    with Executor(1, spec=WorkerSpec(carry=[carry]), start_method=start_method) as pool:
+        assert pool.submit(spec_workers.settings).result(30) == before
+        with monkeypatch.context() as patch:
+            patch.setattr(spec_workers.Settings, "rate", 9)
+            patch.setattr(spec_workers.Settings, "names", ["y"])
+            patch.setattr(spec_workers.Settings.Inner, "depth", 7)
+            patch.setattr(spec_workers, "PLACE", spec_workers.PLACE / "there")
+            place = "there" if carry.endswith("*") else "here"
+            assert pool.submit(spec_workers.settings).result(30) == (9, ["y"], 7, place)
+        assert pool.submit(spec_workers.settings).result(30) == before
+
+
 def test_workers_verify_what_they_applied(start_method):
     """A start report counts, per facet, the settings that were read back equal."""
     given = {"decimal": {"prec": 9}, "spec_workers:OPTIONS": {"depth": 4}}

@@ -11,8 +11,22 @@ import time
 
 from workerstate.facets import Facet
 from workerstate.fingerprint import NOT_READ, Text, describe_value, fingerprint, looks_secret, ready
-from workerstate.fingerprint.classes import Layout, ModuleType, attributes_of, qualified
-from workerstate.program import is_scenery, live_globals, load, program_names, user_modules
+from workerstate.fingerprint.classes import (
+    Layout,
+    ModuleType,
+    attributes_of,
+    mro_of,
+    namespace_of,
+    qualified,
+)
+from workerstate.program import (
+    is_scenery,
+    live_globals,
+    load,
+    program_names,
+    reference,
+    user_modules,
+)
 from workerstate.values import Captured
 
 TYPE_CHECKING = False
@@ -20,7 +34,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
-_DATA = ("builtins", "collections", "argparse", "types", "configparser", "datetime", "decimal")
+# Modules of the standard library whose classes are values, with the one that isn't all of them.
+_DATA = (
+    *("builtins", "collections", "argparse", "types", "configparser", "datetime", "decimal"),
+    *("array", "fractions", "ipaddress", "pathlib", "pathlib._local", "re", "statistics"),
+    *("string", "time", "urllib.parse", "uuid", "zoneinfo"),
+)
+_ADAPTER = ("logging", "LoggerAdapter")
+_ENUM = ("enum", "Enum")
 MOST_NAMES = 2000
 MOST_SECONDS = 0.2  # for all names together
 
@@ -50,8 +71,10 @@ class ModulesFacet(Facet):
     def declared(self, names: Iterable[str]) -> dict[str, Any]:
         """Give copies of the values of ``module:NAME``, and of all plain globals for ``module:*``.
 
-        A copy is what a pickle makes of a value; so this does run code of the program. Of the
-        globals of ``module:*``, those that can't be pickled are left out.
+        ``module:*`` is also the plain attributes of the classes that the module defines, and a
+        class of the program's is also its plain attributes, and those of its bases:
+        ``module:Class.ATTRIBUTE``. A copy is what a pickle makes of a value; so this does run code
+        of the program. Of what has no name in ``names``, what can't be pickled is left out.
 
         Raises:
             FacetError: there is no such name, or its value can't be pickled.
@@ -122,8 +145,32 @@ def is_plain(value: object) -> bool:
     kind = type(value)
     if kind is object or callable(value) or is_scenery(value):
         return False
-    module, _ = qualified(kind)
-    return module in _DATA or module in user_modules()
+    name = qualified(kind)
+    return name[0] in _DATA or name == _ADAPTER or name[0] in user_modules() or is_enum(kind)
+
+
+def is_enum(cls: type) -> bool:
+    """Tell whether instances are members of an enumeration."""
+    return any(qualified(base) == _ENUM for base in mro_of(cls))
+
+
+def plain_attributes(cls: type) -> Iterator[tuple[str, Any]]:
+    """Give what a class itself holds of data, by ``module:Class.ATTRIBUTE``, inner classes' too."""
+    if is_enum(cls):  # whose attributes are its members, and fixed
+        return
+    module, path = qualified(cls)
+    for name, value in list(namespace_of(cls).items()):
+        if name.startswith("__"):
+            continue
+        if issubclass(type(value), type):
+            if qualified(value) == (module, f"{path}.{name}"):
+                yield from plain_attributes(value)
+        elif is_plain(value) and not _is_descriptor(type(value)):
+            yield f"{module}:{path}.{name}", value
+
+
+def _is_descriptor(cls: type) -> bool:
+    return any("__get__" in namespace_of(base) for base in mro_of(cls))
 
 
 def _is_mutable(cls: type) -> bool:
@@ -144,11 +191,23 @@ def _module(name: str) -> Any:
 def _resolve(name: str) -> Iterator[tuple[str, Any]]:
     module, _, path = name.partition(":")
     if path != "*":
-        yield name, load(name)
+        value = load(name)
+        yield name, value
+        if issubclass(type(value), type):
+            modules = user_modules()
+            for base in reversed(mro_of(value)):
+                if qualified(base)[0] in modules and reference(base) is not None:
+                    yield from plain_attributes(base)
         return
     for key, value in list(vars(_module(module)).items()):
-        if not key.startswith("_") and is_plain(value):
+        if key.startswith("_"):
+            continue
+        if is_plain(value):
             yield f"{module}:{key}", value
+        elif issubclass(type(value), type) and qualified(value) == (module, key):
+            for attribute, held in plain_attributes(value):
+                if "._" not in attribute:
+                    yield attribute, held
 
 
 facet = ModulesFacet()
