@@ -75,6 +75,11 @@ class Fleet:
         return Inbox(os.path.join(start_reports.folder(), self.name))
 
     @property
+    def moves_imports(self) -> bool:
+        """Whether a task may bring a path on which the modules of its own function are."""
+        return not {"sys_path", "all"}.isdisjoint(self.spec.carry)
+
+    @property
     def retires(self) -> bool:
         """Whether drift may end a worker after any task."""
         drift = self.birth().drift

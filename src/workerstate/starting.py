@@ -186,6 +186,18 @@ def watch_over(here: Here) -> Watch:
     return watch
 
 
+def take_early(fingerprint: str, settings: bytes | None) -> None:
+    """Match those settings that decide where imports come from, before a task is read.
+
+    Raises:
+        FacetError: that can't be done.
+    """
+    here = workerside._worn[0]
+    if here is not None and here.fingerprint != fingerprint:
+        wanted = _settings(here.birth, settings, fingerprint)
+        here.applied.apply(wanted, [name for name in EARLY if name in wanted])
+
+
 def catch_up(here: Here, stamp: Stamp) -> None:
     """Make a started worker match what the task was submitted with, and this thread too.
 

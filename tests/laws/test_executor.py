@@ -445,3 +445,20 @@ def test_a_timeout_ends_its_task_alone(way, processes, tmp_path):
         with pytest.raises(TaskTimeoutError, match=r"wait_for.*timeout of 0\.4 s"):
             late.result(20)
         assert made.submit(abs, -2).result(20) == 2
+
+
+@pytest.mark.parametrize("clean", ["never", "task"])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_module_on_a_path_of_later(method, clean, tmp_path, monkeypatch):
+    """With sys_path carried, a worker finds a function's module where the parent has it now."""
+    if method == "loky" and importlib.util.find_spec("loky") is None:
+        pytest.skip("loky is not installed")
+    name = f"found_late_{method}_{clean}"
+    (tmp_path / f"{name}.py").write_text("def twice(x):\n    return 2 * x\n")
+    spec = WorkerSpec(carry=["sys_path"])
+    with Executor(1, spec=spec, start_method=method, clean=clean) as pool:
+        assert pool.submit(abs, -1).result(30) == 1
+        monkeypatch.syspath_prepend(tmp_path)
+        twice = importlib.import_module(name).twice
+        assert pool.submit(twice, 2).result(30) == 4
+        assert list(pool.map(twice, [1, 2], timeout=30)) == [2, 4]

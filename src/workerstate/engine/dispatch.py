@@ -15,6 +15,7 @@ from threading import RLock
 from workerstate.engine import wire
 from workerstate.engine.arena import WINDOW, Windows
 from workerstate.engine.functions import Functions
+from workerstate.engine.early import Early
 from workerstate.engine.payload import Encoded, encode
 from workerstate.engine.tasks import MOST_LOST, Task, function_name
 from workerstate.engine.workers import Packet, Worker
@@ -45,6 +46,7 @@ class Dispatcher:
         watch: called with a worker and a task that has a timeout, when it is sent.
         by_call: whether the tasks of each call have workers of their own.
         shared: what workers have of the main module.
+        early: a task is read by a worker that matches what it was submitted with.
     """
 
     def __init__(
@@ -56,12 +58,14 @@ class Dispatcher:
         *,
         by_call: bool,
         shared: Shared | None = None,
+        early: bool = False,
     ) -> None:
         self.lock = RLock()
         self.arena = arena
         self.windows = Windows(arena)
         self._functions = Functions(shared)
         self._shared = shared
+        self._early = early
         self.workers = workers
         self.renew = renew
         self.watch = watch
@@ -80,10 +84,12 @@ class Dispatcher:
         """
         try:
             sent = self._functions.find(value[0])
-            if sent is None:
-                return encode(value, self.arena, self._lend, 0, self._shared)
-            value = (sent, *value[1:])
-            return encode(value, self.arena, self._lend, sent.names, self._shared)
+            if sent is not None:
+                value = (sent, *value[1:])
+            names = 0 if sent is None else sent.names
+            if self._early and value[3] is not None:
+                value = (Early(*value[3][:2]), value)
+            return encode(value, self.arena, self._lend, names, self._shared)
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             raise TaskPicklingError(function_name(name), reason) from error

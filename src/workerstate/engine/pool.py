@@ -59,7 +59,13 @@ class Pool:
         self.deadlines = Deadlines(self)
         watch = self.deadlines.watch
         self.tasks = Dispatcher(
-            self.arena, workers, self._renew, watch, by_call=by_call, shared=source.shared
+            self.arena,
+            workers,
+            self._renew,
+            watch,
+            by_call=by_call,
+            shared=source.shared,
+            early=source.early,
         )
         self.lock = self.tasks.lock
         self.hearing = Hearing(self)

@@ -125,6 +125,8 @@ class Server:
         """Run one task; give its row for the packet, and its own file or -1."""
         try:
             task = decode(data, self.arena, fd, self._freed.append)
+            if len(task) == 2:  # settings came first
+                task = task[1]
         except BaseException as error:
             return self._row(number, wire.ERROR, _unread(error))
         chunk = len(task) == 5

@@ -17,9 +17,10 @@ class Source:
     Attributes:
         single: each worker runs one task.
         shared: what its workers have of the main module.
+        early: a worker must match what a task was submitted with before it can read the task.
     """
 
-    single = False
+    single = early = False
     shared: Shared
 
     def open(self, pool: Pool) -> None:

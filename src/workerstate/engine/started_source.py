@@ -38,6 +38,7 @@ class StartedSource(Source):
     def __init__(self, fleet: Fleet, context: Any, *, single: bool, standby: int = 1) -> None:
         self.single = single
         self._fleet = fleet
+        self.early = fleet.moves_imports
         self._context = context
         self._standby = standby if single else 0
         self._workers: dict[int, Worker] = {}  # by pidfd

@@ -213,7 +213,8 @@ def main(orders_fd: int, start_fd: int, arena_fd: int, board_fd: int) -> None:
     watch = _watch_parent(parent)
     sys.argv[:] = start["argv"]
     if start["process"] is not None:
-        _be_child(*start["process"], parent)
+        name, key = start["process"]
+        _be_child(name, key, parent)
     often = start["often"]
     if often and start["imports"]:
         heap.reserve()

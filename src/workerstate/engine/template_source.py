@@ -44,6 +44,7 @@ class TemplateSource(Source):
     def __init__(self, fleet: Fleet, *, single: bool, standby: int = 1) -> None:
         self.single = single
         self._fleet = fleet
+        self.early = fleet.moves_imports
         self._standby = standby
         self._seen: dict[str, int] = {}
         self._known: set[str] = set()
