@@ -14,8 +14,8 @@ from threading import RLock
 
 from workerstate.engine import wire
 from workerstate.engine.arena import WINDOW, Windows
-from workerstate.engine.functions import Functions
 from workerstate.engine.early import Early
+from workerstate.engine.functions import Functions
 from workerstate.engine.payload import Encoded, encode
 from workerstate.engine.tasks import MOST_LOST, Task, function_name
 from workerstate.engine.workers import Packet, Worker
