@@ -14,6 +14,7 @@ from workerstate import portable, start_reports
 from workerstate.errors import FacetError, SpecError, WorkerstateError
 from workerstate.facets import BUILTIN, CARRIED_ONLY, CONTEXTS, get
 from workerstate.facets.plugins import references
+from workerstate.fingerprint.walk import is_scalar
 from workerstate.values import UNSET
 
 TYPE_CHECKING = False
@@ -123,9 +124,24 @@ def capture(carried: Carried) -> Settings:
     if "contextvars" in carried.facets and get("contextvars").present():
         facet = get("contextvars")
         found["contextvars"] = _declared(facet, facet.capture().observed, carried.everything)
+    if carried.everything:
+        for name in ("contextvars", *CARRIED_ONLY):
+            found[name] = {k: v for k, v in found.get(name, {}).items() if _travels(v)}
     _capture_named(carried, found)
     # A context that holds nothing is carried too: a forked worker's may hold something.
-    return {name: settings for name, settings in found.items() if settings or name in CONTEXTS}
+    return {
+        name: settings
+        for name, settings in found.items()
+        if settings or (name in CONTEXTS and get(name).present())
+    }
+
+
+def _travels(value: object) -> bool:
+    try:
+        portable.dumps(value)
+    except Exception:
+        return False
+    return True
 
 
 def _capture_named(carried: Carried, found: Settings) -> None:
@@ -212,8 +228,8 @@ def now(carried: Carried, given: Mapping[str, Mapping[str, Any]]) -> bytes:
     found = merge(capture(carried), given)
     if not found:
         return b""
-    if not found.keys().isdisjoint(("modules", "contextvars")):
-        return dumps(found)  # values of the program's own, which may lie about being equal
+    if _may_change_inside(found):
+        return dumps(found)
     last: tuple[Settings, bytes, bool] | None = carried.last
     by_value = portable.is_by_value()
     try:
@@ -224,6 +240,17 @@ def now(carried: Carried, given: Mapping[str, Mapping[str, Any]]) -> bytes:
     data = dumps(found)
     carried.last = (found, data, by_value)
     return data
+
+
+def _may_change_inside(found: Settings) -> bool:
+    """Tell whether there are values of the program's own, which may lie about being equal."""
+    if not found.keys().isdisjoint(("modules", "contextvars")):
+        return True
+    bound = [value for name in CONTEXTS for value in found.get(name, {}).values()]
+    functions: list[Any] = []
+    for value in found.get("logging", {}).values():
+        functions += [each[0] for each in value] if type(value) is list else [value]
+    return not all(map(is_scalar, bound)) or any(map(callable, functions))
 
 
 def merge(settings: Settings, given: Mapping[str, Mapping[str, Any]]) -> Settings:
@@ -257,12 +284,16 @@ def dumps(settings: Settings) -> bytes:
         raise SpecError(f"the settings can't be pickled: {error}") from error
 
 
-def _check(facet: str, key: str, value: object) -> None:
+def _check(facet: str, key: str, value: Any) -> None:
     try:
         portable.dumps(value)
     except Exception as error:
+        from workerstate.facets.contextvars import Held
+
+        kind = type(value.value if type(value) is Held else value).__name__
+        hint = "; unbind it, or carry less" if facet in CONTEXTS else ""
         raise SpecError(
-            f"{facet}: {key}: a {type(value).__name__} can't be sent to a worker: {error}"
+            f"{facet}: {key}: a {kind} can't be sent to a worker: {error}{hint}"
         ) from error
 
 

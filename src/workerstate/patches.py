@@ -12,7 +12,7 @@ import pickle
 import sys
 from types import CellType, CodeType, FunctionType
 
-from workerstate.program import reference
+from workerstate.program import live_globals, reference
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,7 +86,8 @@ def make_function(
     home = sys.modules.get(module) or __import__(module, fromlist=["_"])
     loaded = marshal.loads(code)
     assert isinstance(loaded, CodeType)
-    function = FunctionType(loaded, vars(home), name, defaults, closure or None)
+    space = live_globals(vars(home))
+    function = FunctionType(loaded, space, name, defaults, closure or None)
     function.__kwdefaults__ = kwdefaults
     return function
 

@@ -101,3 +101,18 @@ def test_what_a_fork_copies_of_structlogs_is_unbound():
             assert pool.submit(bound).result(60) == {}
     finally:
         context.clear_contextvars()
+
+
+@every_method
+def test_what_a_script_has_put_into_logging(method, run):
+    """Methods, functions, a logger class, a record factory and filters are there in workers."""
+    seen, left = run("logging_script.py", method)
+    assert left == [False, False]
+    assert seen == [
+        ["TRACE", "nameless", "r7", "acme"],
+        ["TRACE", "named", "r7", "acme"],
+        ["TRACE", "module", "r7", None],
+        ["TRACE", "constant", "r7", None],
+        ["WARNING", "CLASS", "r7", "acme"],
+        ["WARNING", "long enough", "r7", None],
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+import logging
 import os
 import signal
 import sys
@@ -478,3 +479,78 @@ def test_a_time_zone_that_tz_does_not_give_is_refused(monkeypatch):
     settings = {"timezone": ("ABC", "ABC", -3600)}
     with pytest.raises(FacetError, match="carry environ too"):
         get("locale").apply(settings)
+
+
+# --- logging
+
+
+@pytest.fixture
+def log_state():
+    """Put back what a test does to the logging module."""
+    facet = get("logging")
+    before = facet.capture().settings
+    yield facet
+    now = facet.capture().settings
+    facet.apply({**dict.fromkeys(now, UNSET), **before})
+
+
+NAMELESS = """
+import logging, threading
+def make(held):
+    def trace(self): return held
+    return trace
+def make_factory(held):
+    def factory(*args, **kwargs): return held, logging.LogRecord(*args, **kwargs)
+    return factory
+"""
+
+
+def test_methods_on_loggers_are_settings(app, log_state):
+    """A method that the program has put on Logger is carried, and UNSET takes it away."""
+    exec(NAMELESS, vars(app))
+    logging.Logger.trace = made = app.make(["plain", {"a": 1}])
+    settings = log_state.capture().settings
+    assert settings["logging:Logger.trace"] is made
+    log_state.apply({"logging:Logger.trace": UNSET})
+    assert not hasattr(logging.Logger, "trace")
+
+
+def test_a_replaced_method_is_put_back(app, log_state):
+    """UNSET gives back logging's own method, in whose place one of the program's was."""
+    exec(NAMELESS, vars(app))
+    own = logging.Logger.makeRecord
+    log_state.apply({"logging:Logger.makeRecord": app.make(1)})
+    assert logging.Logger.makeRecord is not own
+    assert "logging:Logger.makeRecord" in log_state.capture().settings
+    log_state.apply({"logging:Logger.makeRecord": UNSET})
+    assert logging.Logger.makeRecord is own
+    log_state.apply({"logging:Logger.makeRecord": UNSET})
+    assert logging.Logger.makeRecord is own
+
+
+def test_what_holds_more_than_data_is_shown_only(app, log_state):
+    """A record factory that holds a lock can't be carried, and a library's method isn't."""
+    exec(NAMELESS, vars(app))
+    logging.setLogRecordFactory(app.make_factory([threading.Lock()]))
+    made = {"__name__": "some_library"}
+    exec(NAMELESS, made)
+    logging.Logger.traced = made["make"](1)
+    try:
+        read = log_state.capture()
+    finally:
+        logging.setLogRecordFactory(logging.LogRecord)
+        del logging.Logger.traced
+    assert not {"logging:logRecordFactory", "logging:Logger.traced"} & read.settings.keys()
+    assert "logging:logRecordFactory" in read.observed
+
+
+def test_a_filter_without_a_name_is_a_setting(app, log_state):
+    """A filter that is a function inside another is carried as itself."""
+    exec(NAMELESS, vars(app))
+    logger, made = logging.getLogger("app.filtered"), app.make("x")
+    logger.addFilter(made)
+    settings = log_state.capture().settings
+    assert settings["app.filtered.filters"] == [(made, None)]
+    logger.filters.clear()
+    log_state.apply({"app.filtered.filters": settings["app.filtered.filters"]})
+    assert logger.filters == [made]

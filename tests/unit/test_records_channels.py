@@ -113,3 +113,49 @@ def test_a_disabled_logger_stays_disabled(caplog):
     finally:
         logger.disabled = False
     assert caplog.messages == ["text"]
+
+
+def test_the_parents_factory_completes_a_record(monkeypatch):
+    """What the worker had no record factory to add is added here; what it sent stays."""
+
+    def factory(*args, **kwargs):
+        made = logging.LogRecord(*args, **kwargs)
+        made.run, made.tenant = "r7", "here"
+        return made
+
+    seen = []
+    logger = logging.getLogger("factory.test")
+    monkeypatch.setattr(logger, "handle", seen.append)
+    logger.setLevel(logging.INFO)
+    logging.setLogRecordFactory(factory)
+    try:
+        record = logging.LogRecord("factory.test", 30, "p.py", 1, "text", (), None)
+        record.tenant = "there"
+        handle(record)
+    finally:
+        logging.setLogRecordFactory(logging.LogRecord)
+    assert [(each.run, each.tenant, each.msg) for each in seen] == [("r7", "there", "text")]
+
+
+FACTORY_FIRST = """
+import logging
+def factory(*args, **kwargs):
+    record = logging.LogRecord(*args, **kwargs)
+    record.number = next(numbers)
+    return record
+numbers = iter(range(100))
+logging.setLogRecordFactory(factory)
+from workerstate.records import wire
+encoder, decoder = wire.Encoder(), wire.Decoder()
+for _ in range(2):
+    record = factory("app", 30, "p.py", 1, "text", (), None)
+    frame, site = encoder.encode(record, "text")
+    (got,) = decoder.feed(frame)
+    assert got.number == record.number, (got.number, record.number)
+"""
+
+
+def test_what_a_factory_adds_travels_with_each_record(run_plain):
+    """Also where the factory was set before anything of ours was imported."""
+    done = run_plain(FACTORY_FIRST)
+    assert done.exit_code == 0, done.stderr

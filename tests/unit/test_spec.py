@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import logging
 import pickle
 import threading
 
@@ -249,3 +250,23 @@ def test_an_absent_backend_names_the_extra():
     """The error says what to install."""
     text = str(BackendUnavailableError("dask", "dask"))
     assert text == "'dask' is not installed; install it with: pip install workerstate[dask]"
+
+
+def test_what_a_carried_function_holds_may_change():
+    """Settings are the parent's as of now, also where a filter is the same and holds another."""
+    held = {"tenant": "a"}
+    logger = logging.getLogger("spec.filtered")
+
+    def add_tenant(record):
+        record.tenant = held["tenant"]
+        return True
+
+    logger.addFilter(add_tenant)
+    try:
+        spec = WorkerSpec(carry=["logging"])
+        before = spec.settings()
+        assert spec.settings() == before
+        held["tenant"] = "b"
+        assert spec.settings() != before
+    finally:
+        logger.removeFilter(add_tenant)

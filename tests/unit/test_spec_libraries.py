@@ -6,6 +6,7 @@ import contextvars
 import copyreg
 import pickle
 import sys
+import threading
 
 import pytest
 
@@ -113,6 +114,25 @@ def test_modules_turned_off_in_loguru(logger):
         assert not [key for key in facet.capture().settings if key.startswith("enabled")]
     finally:
         logger.enable("a_package")
+
+
+def bind_a_lock(logger):
+    TENANT.set(threading.Lock())
+    return logger.contextualize(lock=threading.Lock())
+
+
+def test_what_is_bound_and_can_not_be_sent_is_refused(logger):
+    """A lock in a context is an error that names it and says what to do; for "all" it stays."""
+
+    def declare():
+        with bind_a_lock(logger):
+            with pytest.raises(SpecError, match=r"loguru_context: lock: a lock .* unbind it"):
+                WorkerSpec(carry=["loguru"])
+            with pytest.raises(SpecError, match=r"TENANT: a lock can't be sent"):
+                WorkerSpec(carry=["contextvars"])
+            WorkerSpec(carry="all")
+
+    contextvars.copy_context().run(declare)
 
 
 def test_what_structlog_was_configured_with():

@@ -1,7 +1,10 @@
-"""Levels, switches and filters of the logging module.
+"""Levels, switches and filters of the logging module, and what the program has put into it.
 
-Handlers can't be carried (they hold files and locks) and are shown only; so are filters that are
-not plain data, and a logger class or record factory that can't be imported by name.
+That is a logger class, a record factory, and methods and functions such as one for a level of its
+own. A function or class goes by its name; one of the main module as itself, since a worker may have
+another main module; and a function without a name as its code, if it is the program's and holds
+plain data only. Handlers can't be carried (they hold files and locks) and are shown only, and so is
+the rest.
 """
 
 from __future__ import annotations
@@ -9,14 +12,16 @@ from __future__ import annotations
 from workerstate.facets import LibraryFacet
 from workerstate.fingerprint import Text, describe_value
 from workerstate.fingerprint.classes import (
+    FunctionType,
     attributes_of,
     imported,
     module_namespace,
     name_of,
     namespace_of,
+    plain_module,
 )
 from workerstate.fingerprint.walk import is_scalar
-from workerstate.program import from_recipe, load, recipe, reference
+from workerstate.program import load, recipe, reference, user_modules
 from workerstate.values import Captured, is_unset
 
 TYPE_CHECKING = False
@@ -29,6 +34,21 @@ FRESH = {"level": 0, "propagate": True, "disabled": False}
 FRESH_MODULE = {"disable": 0, "raiseExceptions": True, "captureWarnings": False}
 FRESH_LEVELS = {0: "NOTSET", 10: "DEBUG", 20: "INFO", 30: "WARNING", 40: "ERROR", 50: "CRITICAL"}
 REPLACEABLE = {"loggerClass": "Logger", "logRecordFactory": "LogRecord"}
+_CLASSES = ("Logger", "LoggerAdapter")  # which get methods
+# What they have of their own, which can't be deleted again.
+_METHODS = {
+    *("__init__", "__repr__", "__reduce__", "_log", "addHandler", "callHandlers", "critical"),
+    *("debug", "error", "exception", "fatal", "findCaller", "getChild", "getChildren"),
+    *("getEffectiveLevel", "handle", "hasHandlers", "info", "isEnabledFor", "log", "makeRecord"),
+    *("manager", "name", "process", "removeHandler", "root", "setLevel", "warn", "warning"),
+}
+_DEEPEST = 5  # functions that hold functions
+_MOST_GIVEN = 20
+
+
+# Functions and classes that were applied here without a name, by key: the last ones.
+_given: dict[str, list[Any]] = {}
+_replaced: dict[str, Any] = {}  # what of logging's own was, by key
 
 
 class LoggingFacet(LibraryFacet):
@@ -55,14 +75,16 @@ class LoggingFacet(LibraryFacet):
         """Set levels, switches and filters; makes the loggers that are not there yet."""
         import logging
 
-        for key, value in settings.items():
+        # The class first: loggers that are not there yet are made by it.
+        for key in sorted(settings, key=lambda each: each != "logging:loggerClass"):
+            value = settings[key]
             if key.startswith("logging:"):
                 _apply_module(logging, key.partition(":")[2], value)
                 continue
             name, _, attribute = key.rpartition(".")
             logger = logging.getLogger(None if name == "root" else name)
             if attribute == "filters":
-                _apply_filters(logger, [] if is_unset(value) else value)
+                _apply_filters(key, logger, [] if is_unset(value) else value)
                 continue
             if is_unset(value):
                 value = logging.WARNING if key == "root.level" else FRESH[attribute]
@@ -88,7 +110,7 @@ def _read_logger(name: str, logger: object, level: int, read: Any) -> None:
         said = ", ".join(_say_handler(handler) for handler in list(state["handlers"]))
         read.observed[f"{name}.handlers"] = Text(said)
     if state.get("filters"):
-        filters = [recipe(each) for each in list(state["filters"])]
+        filters = [_recipe(each) for each in list(state["filters"])]
         if None in filters:
             said = ", ".join(describe_value(each) for each in list(state["filters"]))
             read.observed[f"{name}.filters"] = Text(said)
@@ -122,13 +144,88 @@ def _read_module(module: dict[str, Any], manager: dict[str, Any], read: Any) -> 
     for key, original in REPLACEABLE.items():
         value = module.get(f"_{key}")
         if value is not module[original]:
-            named = reference(value)
-            if named is None:
+            sent = _sent(value)
+            if sent is None:
                 read.observed[f"logging:{key}"] = Text(describe_value(value))
             else:
-                read.settings[f"logging:{key}"] = named
+                read.settings[f"logging:{key}"] = sent
     if module.get("lastResort") is not module.get("_defaultLastResort"):
         read.observed["logging:lastResort"] = Text(describe_value(module.get("lastResort")))
+    read.settings.update(_additions(module))
+
+
+def _additions(module: dict[str, Any]) -> dict[str, Any]:
+    """Give the functions and methods that are not logging's own, and constants of levels."""
+    found = {}
+    holders = {f"{name}.": namespace_of(module[name]) for name in _CLASSES}
+    for prefix, holder in {"": module, **holders}.items():
+        for name, value in list(holder.items()):
+            if type(value) is FunctionType and value.__globals__ is not module:
+                sent = _sent(value)
+                if sent is not None and name not in FRESH_MODULE:
+                    found[f"logging:{prefix}{name}"] = sent
+    for level, name in list(module["_levelToName"].items()):
+        value = module.get(name)
+        if type(value) is int and value == level and FRESH_LEVELS.get(level) != name:
+            found[f"logging:{name}"] = value
+    return found
+
+
+def _sent(value: Any) -> Any:
+    """Give what stands for a function or class in settings; None if it can't be carried."""
+    named = reference(value)
+    if named is not None:
+        return value if named.startswith("__main__:") else named
+    goes = _is_given(value) or (type(value) is FunctionType and _goes_as_code(value, _DEEPEST))
+    return value if goes else None
+
+
+def _is_given(value: Any) -> bool:
+    return any(value is each for given in _given.values() for each in given)
+
+
+def _goes_as_code(function: Any, deepest: int) -> bool:
+    if not deepest or plain_module(function.__globals__.get("__name__")) not in user_modules():
+        return False
+    held = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+    try:
+        held += [cell.cell_contents for cell in function.__closure__ or ()]
+    except ValueError:  # what is around it has not come to its end
+        return False
+    return all(_goes_along(each, deepest - 1) for each in held)
+
+
+def _goes_along(value: Any, deepest: int) -> bool:
+    kind = type(value)
+    if is_scalar(value) or reference(value) is not None:
+        return True
+    if kind is dict:
+        return deepest > 0 and _goes_along([*value, *value.values()], deepest - 1)
+    if kind in (list, tuple):
+        return deepest > 0 and all(_goes_along(each, deepest - 1) for each in value)
+    return kind is FunctionType and _goes_as_code(value, deepest)
+
+
+def _recipe(value: Any) -> tuple[Any, dict[str, Any] | None] | None:
+    """Give what ``program.recipe`` does, with a function or class in place of its name if need be.
+
+    See ``_sent``.
+    """
+    if type(value) is FunctionType:
+        sent = _sent(value)
+        return None if sent is None else (sent, None)
+    if _is_given(type(value)):
+        return type(value), dict(attributes_of(value))
+    made = recipe(value)
+    return made and (_sent(type(value)), made[1])
+
+
+def _object(key: str, sent: Any) -> Any:
+    if type(sent) is str:
+        return load(sent)
+    _given.setdefault(key, []).append(sent)
+    del _given[key][:-_MOST_GIVEN]
+    return sent
 
 
 def _apply_module(logging: Any, key: str, value: Any) -> None:
@@ -139,21 +236,48 @@ def _apply_module(logging: Any, key: str, value: Any) -> None:
         logging.raiseExceptions = fresh or value
     elif key == "captureWarnings":
         logging.captureWarnings(not fresh and value)
-    elif key == "loggerClass":
-        logging.setLoggerClass(logging.Logger if fresh else load(value))
-    elif key == "logRecordFactory":
-        logging.setLogRecordFactory(logging.LogRecord if fresh else load(value))
-    else:
+    elif key in REPLACEABLE:
+        replace = getattr(logging, f"set{key[0].upper()}{key[1:]}")
+        replace(getattr(logging, REPLACEABLE[key]) if fresh else _object(key, value))
+    elif key.startswith("level "):
         level = int(key.removeprefix("level "))
         if fresh and level not in FRESH_LEVELS:  # the module has no function that removes one
             logging._nameToLevel.pop(logging._levelToName.pop(level, None), None)
         else:
             logging.addLevelName(level, FRESH_LEVELS[level] if fresh else value)
+    else:
+        _apply_addition(logging, key, value)
 
 
-def _apply_filters(logger: Any, filters: list[Any]) -> None:
-    if [recipe(each) for each in logger.filters] != filters:
-        logger.filters[:] = [from_recipe(each) for each in filters]
+def _apply_addition(logging: Any, key: str, value: Any) -> None:
+    """Put a function, method or constant where the parent has it; UNSET takes it away again."""
+    holder, _, name = key.rpartition(".")
+    owner = getattr(logging, holder) if holder else logging
+    present = vars(owner).get(name)
+    if is_unset(value):
+        if key in _replaced:
+            setattr(owner, name, _replaced.pop(key))
+        elif name in vars(owner) and name not in (_METHODS if holder else logging.__all__):
+            delattr(owner, name)
+        return
+    if getattr(present, "__globals__", None) is vars(logging):
+        _replaced[key] = present
+    setattr(owner, name, _object(key, value))
+
+
+def _apply_filters(key: str, logger: Any, filters: list[Any]) -> None:
+    if [_recipe(each) for each in logger.filters] == filters:
+        return
+    made = []
+    _given.pop(key, None)
+    for sent, attributes in filters:
+        value = _object(key, sent)
+        if attributes is not None:
+            instance = value.__new__(value)
+            instance.__dict__.update(attributes)
+            value = instance
+        made.append(value)
+    logger.filters[:] = made
 
 
 facet = LoggingFacet()

@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 
     Packed = tuple[str, bytes]
 
+_plain: Any = logging.LogRecord
+# What a record has that no factory of the program's has made, and of which nothing is known.
+BARE: Mapping[str, Any] = vars(_plain(None, None, "", 0, "", (), None, None))
+
 # message and asctime are left by a Formatter, which makes them again in the parent.
-_NOT_EXTRA = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
+_NOT_EXTRA = frozenset(BARE) | {"message", "asctime"}
 
 # Only these exact types go through marshal: of whatever has a buffer (numpy's numbers and arrays)
 # it would silently make bytes.

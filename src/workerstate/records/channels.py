@@ -13,6 +13,7 @@ from workerstate.records.wire import Decoder
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Any
 
     Stop = Callable[[], bool]
 
@@ -187,9 +188,22 @@ def handle(record: logging.LogRecord) -> None:
         if "_loguru" in record.__dict__ and _loguru(record):
             return
         if logger.isEnabledFor(record.levelno):
+            factory = logging.getLogRecordFactory()
+            if factory is not logging.LogRecord:
+                _complete(record, factory)
             logger.handle(record)
     except BaseException:
         _report()
+
+
+def _complete(record: logging.LogRecord, factory: Any) -> None:
+    """Give a record what the parent's factory adds, where the worker has not had that factory."""
+    made = factory(
+        *(record.name, record.levelno, record.pathname, record.lineno, record.msg, (), None),
+        func=record.funcName,
+    )
+    for name, value in vars(made).items():
+        record.__dict__.setdefault(name, value)
 
 
 def _loguru(record: logging.LogRecord) -> bool:

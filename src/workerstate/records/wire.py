@@ -34,7 +34,8 @@ KEEP_SITES = 8192
 
 _pack = HEADER.pack
 _HEAD = HEADER.size
-_TEMPLATE: dict[str, Any] = {**logging.makeLogRecord({}).__dict__, "args": ()}
+# What a record is without the program's record factory.
+_TEMPLATE: dict[str, Any] = {**baggage.BARE, "args": ()}
 _STANDARD = len(_TEMPLATE)
 _HAS_TASK = "taskName" in _TEMPLATE  # Python 3.12
 
