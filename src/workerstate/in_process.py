@@ -59,19 +59,22 @@ def replace(settings: Settings) -> dict[str, dict[str, Any]]:
     """Apply settings here, and give those that put back what was there before."""
     if not settings:
         return {}
-    from workerstate.facets import get
+    from workerstate.facets import CONTEXTS, get
     from workerstate.snapshot import apply_settings
     from workerstate.values import UNSET
 
     before: dict[str, dict[str, Any]] = {}
+    wanted = dict(settings)
     for name, values in settings.items():
         facet: Any = get(name)
         if hasattr(facet, "declared"):
             before[name] = facet.declared(list(values))
             continue
         now = facet.capture().settings
+        if name in CONTEXTS:  # what an earlier task brought, and the parent has unbound since
+            wanted[name] = values = {**dict.fromkeys(now, UNSET), **values}
         before[name] = {key: now.get(key, UNSET) for key in values}
-    apply_settings(settings)
+    apply_settings(wanted)
     return before
 
 

@@ -16,6 +16,9 @@ SKIP = {
 every_method = pytest.mark.parametrize(
     "method", [pytest.param(m, marks=SKIP.get(m, ())) for m in METHODS]
 )
+every_way = pytest.mark.parametrize(
+    "method", [pytest.param(m, marks=SKIP.get(m, ())) for m in (*METHODS, "thread", "inline")]
+)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +53,7 @@ def test_attributes_of_a_class_of_a_script(method, run):
     assert run("classes.py", method) == [[2, "fast"], [2, "fast"], [3, "fast"], [3, "fast"]]
 
 
-@every_method
+@every_way
 @pytest.mark.parametrize("carry", ["loguru", "all"])
 def test_logurus_logger_of_a_script(carry, method, run):
     """A logger goes by its name, with what was bound to it; levels and context come along."""
@@ -70,7 +73,7 @@ def bound_in_structlog(_item=None):
     return get_contextvars()
 
 
-@every_method
+@every_way
 def test_what_structlog_has_bound(method):
     """``structlog`` brings what bind_contextvars has bound as well, until it is unbound."""
     structlog = pytest.importorskip("structlog")
