@@ -27,6 +27,7 @@ class Program(NamedTuple):
     arguments: tuple[str, ...] = ()
     target: str = "spawn"
     shows: bool = True  # its output shows the fault
+    start: str = "fork"  # what the audit runs it with
 
 
 ALL = [
@@ -98,6 +99,22 @@ ALL = [
     Program("needed", {"conf.cached"}, ("cache", "changed")),
     Program("needed", set(), ("table", "as made")),
     Program("needed", {"conf.table"}, ("table", "changed")),
+    Program("prepared", {"device.Settings._made"}, ("setting",)),
+    Program("prepared", set(), ("own setting",)),
+    Program("prepared", {"device.SCALE"}, ("global",)),
+    Program("prepared", set(), ("names",)),
+    Program("prepared", set(), ("table",)),
+    Program("prepared", set(), ("keys",)),
+    Program("prepared", set(), ("afresh",)),
+    Program("dispatched", {"engine.Engine.handle_negate"}, ("more",)),
+    Program("dispatched", set(), ("no more",)),
+    Program("started", {"__main__.link"}, ("link",), start="spawn"),
+    Program("started", set(), ("method",), start="spawn"),
+    Program("started", set(), ("idle",), start="spawn"),
+    Program("started", set(), ("carried",), start="spawn"),
+    Program("started", {"jobs.ROOT", "jobs.TAG"}, ("left",), start="spawn"),
+    Program("memory", {"__main__.total", "counts.done"}),
+    Program("late", {"catalogue.PRICES", "environ"}, start="spawn", shows=False),
     Program("options", set(), target="fork"),
     Program("settings", set(), ("price",), target="fork"),
 ]
@@ -115,7 +132,7 @@ def test_names_what_a_worker_would_not_have(program: Program, runner: Runner) ->
     """Each name is found, no other is, and workers of the target do what was predicted."""
     script = PROGRAMS / "audit" / program.folder / "main.py"
     options = ("--target", program.target, "--output-format", "json")
-    done = runner.cli("audit", *options, script, "fork", *program.arguments)
+    done = runner.cli("audit", *options, script, program.start, *program.arguments)
     found = json.loads(done.stdout)
     assert {bare(finding["name"]) for finding in found} == program.named, done.stderr
     assert done.exit_code == bool(program.named)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workerstate.audit import computed
 from workerstate.audit.known import ABSENT, CACHED, Known, MethodType, is_a
 from workerstate.audit.lookups import (
     attribute_of,
@@ -73,52 +74,6 @@ def follow(
     if kind in _METHODS:
         return _method(reach, called, args, named, at)
     return _object(reach, called, args, named, at)
-
-
-def bind(known: Known, args: Args, named: Named | None) -> dict[str, Known]:
-    """Give what the parameters, defaults and closure of a function hold."""
-    function = known.value
-    code = function.__code__
-    space: dict[str, Known] = {}
-    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=False):
-        try:
-            held = cell.cell_contents
-        except ValueError:
-            continue
-        space[name] = Known(held, known.at(f"{{{name}}}"))
-    values = args if known.owner is None else [known.owner, *args]
-    count = code.co_argcount
-    given = dict(zip(code.co_varnames[:count], values, strict=False))
-    given.update(named or {})
-    if named is not None:
-        defaults = function.__defaults__ or ()
-        for name, held in zip(
-            code.co_varnames[count - len(defaults) : count], defaults, strict=False
-        ):
-            given.setdefault(name, Known(held, known.at(f"({name})")))
-        for name, held in (function.__kwdefaults__ or {}).items():
-            given.setdefault(name, Known(held, known.at(f"({name})")))
-    space.update({name: held for name, held in given.items() if held is not None})
-    return space
-
-
-def without_arguments(known: Known) -> str:
-    """Give the name by which a worker calls a function that takes no arguments; empty if none.
-
-    Of ``__new__`` and ``__init__`` it is that of the class.
-    """
-    function = known.value
-    if known.path is None or known.path[1] or function.__kwdefaults__:
-        return ""
-    owned = known.owner is not None
-    needed = function.__code__.co_argcount - len(function.__defaults__ or ()) - owned
-    if needed > 0 or function.__code__.co_kwonlyargcount:
-        return ""
-    owner, _, name = known.path[0].rpartition(".")
-    if name in ("__new__", "__init__"):
-        return owner
-    bound_to_class = owned and is_a(known.owner and known.owner.value, type)
-    return known.path[0] if bound_to_class or not owned else ""
 
 
 def _function(
@@ -253,15 +208,14 @@ def _builtin(
     if name in _UNSEEN:
         reach.note(f"{at}: what {name}() runs was not followed")
     if name in ("getattr", "setattr", "delattr", "hasattr") and args:
-        return _by_name(reach, name, args, at)
+        return computed.by_name(reach, name, args, at)
     if name in _SAYING or (name == "hash" and at.scope != "__hash__"):
         for value in args:
             reach.formatted(value, at)
         if name == "hash":
             reach.hashes = reach.hashes or at
-    if name in ("globals", "vars", "locals") and not args:
-        reach.note(f"{at}: names looked up by {name}() were not followed")
-        return None
+    if name in ("globals", "vars", "locals"):
+        return computed.namespace(reach, name, args, at)
     if name in _ASKING:
         for value in args:
             reach.test(value, at)
@@ -279,25 +233,6 @@ def _public(module: str, function: Any) -> str:
     namespace = module_namespace(public) if public != module else None
     held = None if namespace is None else namespace.get(function.__name__)
     return public if held is function else module
-
-
-def _by_name(reach: Reach, name: str, args: Args, at: Place) -> Known | None:
-    owner, key = args[0], args[1] if len(args) > 1 else None
-    text = key.value if key is not None and is_a(key.value, str) else None
-    if name in ("setattr", "delattr"):
-        if text is not None:
-            reach.store_attribute(owner, text, None, at)
-        return None
-    if text is None:
-        reach.note(f"{at}: an attribute that {name}() gets by a computed name was not followed")
-        if owner is not None and owner.path is not None:
-            reach.read(owner, at)
-        return None
-    found = reach.attribute(owner, text, at)
-    if name == "hasattr":
-        reach.test(found, at)
-        return None
-    return found
 
 
 def _method(reach: Reach, known: Known, args: Args, named: Named | None, at: Place) -> Known | None:
@@ -320,19 +255,23 @@ def _container(
     variable = imported("_contextvars", "ContextVar")
     if variable is not None and cls is variable:
         if name == "set" and owner.path is not None:
-            reach.add("stores", owner.path[0], at)
+            reach.change(owner.path[0], at)
         elif owner.path is not None:
             reach.read(owner, at)
         return None
     _hand_over(reach, args, named, at)
+    if computed.is_namespace(held):
+        return computed.method(reach, owner, name, args, named, at)
     if name in _CHANGERS and owner.path is not None:
-        reach.add("stores", owner.path[0], at)
+        reach.change(owner.path[0], at)
         if name not in ("setdefault", "pop"):
             return None
     if name in ("get", "__getitem__", "setdefault", "pop") and args:
         found = reach.item(owner, args[0], at)
         if found is not None:
             return found
+    if name == "format" and cls is str:
+        return computed.text(owner)
     for each in contents(held):
         reach.float(each, whole=True)
     if name in _ABOUT_FILES and issubclass(cls, imported("_io", "_IOBase") or ()):

@@ -7,13 +7,14 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from workerstate.audit.finding import Inherited
+from workerstate.audit.known import TESTED
 from workerstate.audit.places import imported_from
 from workerstate.audit.rules import BY_KIND, RULES
 
 if TYPE_CHECKING:
-    from workerstate.audit.places import Places
+    from collections.abc import Iterable
 
-TESTED = "?"
+    from workerstate.audit.places import Places, Store
 
 
 class Case:
@@ -73,9 +74,27 @@ class Case:
             reason=reason,
         )
 
+    def rows(self, root: str) -> list[list[Any]]:
+        """Give the ways in which a root is read, with where: by the task, then the initializer."""
+        tables = [
+            reads[name] for reads in (self.reads, self.first) for name in ("names", "library")
+        ]
+        return [row for table in tables for row in table.get(root, ())]
+
+    def is_tested(self, root: str) -> bool:
+        """Tell whether the code asks whether there is something."""
+        return any(list(steps)[-1:] == [TESTED] for steps, _ in self.rows(root))
+
+    def reader(self, root: str) -> str:
+        """Say who reads a root: the task, or what runs before it."""
+        task = self.request["task"]
+        if root in self.reads["names"] or root in self.reads["library"]:
+            return str(task)
+        return f"the initializer before {task}"
+
     def where_read(self, root: str, chain: tuple[str, ...]) -> str | None:
         """Give the first place that reads a root, by way of ``chain`` if possible."""
-        rows = (self.reads["names"].get(root) or []) + (self.reads["library"].get(root) or [])
+        rows = self.rows(root)
         exact = [at for steps, at in rows if tuple(steps) == chain]
         for at in (*exact, *(at for _, at in rows)):
             if not at.startswith(":"):
@@ -96,8 +115,33 @@ class Case:
         """Tell whether the initializer sets it, it is sent along, or it can't be known."""
         if any(store == root or root.startswith(store + ".") for store in self.first["stores"]):
             return True
+        # By names that are computed: which, is not known.
+        owner = root.rpartition(".")[0]
+        if owner in self.first["open_stores"] or owner in self.reads["open_stores"]:
+            return True
         unseen = self.target == "loky" or not self.request.get("with_main", True)
         return unseen and root.startswith("__main__.")
+
+    def is_cleared(self, root: str) -> bool:
+        """Tell whether only the initializer asks for it, and only whether there is one.
+
+        It has it closed, or forgets it: a worker that begins without one need not do that.
+        """
+        steps = {tuple(steps) for steps, _ in self.rows(root)}
+        return steps == {(TESTED,)} and not (
+            root in self.reads["names"] or root in self.reads["library"]
+        )
+
+    def is_made(self, root: str) -> bool:
+        """Tell whether what the initializer sets, it sets only where there is nothing yet."""
+        return root in self.first["makers"] and root not in self.first["given"]
+
+    def outside(self, root: str, chains: Iterable[tuple[str, ...]] = ()) -> list[Store]:
+        """Give the places that set a root, which neither an import nor the task's own code runs."""
+        found = self.places.outside(root, chains, self.followed)
+        # What a method of the program's own does to its object is in the method's own lines.
+        own = self.request["methods"].get(root, ())
+        return [store for store in found if store.target != root or store.method not in own]
 
     def home(self, root: str) -> str:
         """Give the name of an object where it was made, not where it was imported."""

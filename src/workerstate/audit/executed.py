@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workerstate.audit.known import NAMED
 from workerstate.audit.lines import BY_VALUE
 from workerstate.program import is_users_file
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     Line = tuple[str, int]
 
-_TABLES = ("calls", "used", "formats", "variables")
+_TABLES = ("calls", "used", "formats", "variables", "open_stores")
 
 
 class Executed:
@@ -77,7 +78,12 @@ class Executed:
         for place in places:
             path, _, line = place.rpartition(":")
             here = (path, int(line))
-            if not is_users_file(path) or here in self.lines or (BY_VALUE, here[1]) in self.lines:
+            if (
+                not path
+                or not is_users_file(path)
+                or here in self.lines
+                or (BY_VALUE, here[1]) in self.lines
+            ):
                 return True
         return False
 
@@ -141,12 +147,20 @@ class Narrowed:
             for steps, _ in rows
         }
         known = {key for table in tables for key in _keys(self._request["reads"][table])}
-        return {key: shape for key, shape in values.items() if key in read or key not in known}
+        read |= {key for table in tables for key in _keys(self._request["first"][table])}
+        return {
+            key: shape
+            for key, shape in values.items()
+            if key in read or not (key in known or key.endswith("\t" + NAMED))
+        }
 
     def _names(self, table: dict[str, Any]) -> dict[str, Any]:
         found = {}
         for root, rows in table.items():
             named = self._places("named", root)
+            if not named and self._request["method"] == "fork":
+                # Called by a name that is computed: forked workers have it, and so ran it.
+                named = self._places("dispatched", root)
             if named and not self._executed.ran(named):
                 continue
             stored = self._places("stores", root)
@@ -157,6 +171,8 @@ class Narrowed:
                 for steps, at in rows
             ]
             kept = [[steps, at] for steps, at in kept if at is not None]
+            if not kept and named:
+                kept = [[[NAMED], self._first(named)]]  # it is looked up, and then not used
             if kept:
                 found[root] = kept
         return found

@@ -33,7 +33,8 @@ def answer(request_path: str, answer_path: str, target: str) -> None:
     found = _values(request)
     # What the task itself imports is there only once it runs.
     lazily: dict[str, str] = {}
-    for module in (*request["reads"]["imports"], *_libraries(request)):
+    imports = (*request["first"]["imports"], *request["reads"]["imports"])
+    for module in (*imports, *_libraries(request)):
         _bring(module, lazily)
     failed.update({name: why for name, why in lazily.items() if name in request["had"]})
     snapshot = {**texts(take_snapshot()), **snapshot}
@@ -70,7 +71,8 @@ def _bring(module: str, failed: dict[str, str]) -> None:
 
 def _libraries(request: dict[str, Any]) -> list[str]:
     """Give the modules of libraries that the task uses: wherever it does, they are there."""
-    used = [request["homes"].get(root) for root in request["reads"]["library"]]
+    tables = (request["first"]["library"], request["reads"]["library"])
+    used = [request["homes"].get(root) for table in tables for root in table]
     facets = [get(name).module for name in request["facets"] if name in request["reads"]["used"]]
     return [name for name in dict.fromkeys((*used, *facets)) if name]
 

@@ -14,14 +14,14 @@ from workerstate.audit import brought, copied, late, made, patched, shapes, shar
 from workerstate.audit.lines import Lines
 from workerstate.audit.pending import pending
 from workerstate.audit.reach import Reach
-from workerstate.audit.said import digest, origins, said, touched, values_of
+from workerstate.audit.said import digest, methods, origins, said, touched, values_of
 from workerstate.audit.surroundings import surroundings
 from workerstate.audit.units import (
-    code_of,
     first_of_process,
     identity,
     initializer_of,
     is_batch,
+    kind_of_called,
     method_of,
     modules_by_value,
     modules_of,
@@ -54,6 +54,10 @@ class Task:
         self.digests: dict[str, Any] = {}
         self.facets: dict[str, dict[str, str]] = {}
 
+    def values(self) -> dict[str, Any]:
+        """Give what the task and what runs before it would read now."""
+        return {**values_of(self.first), **values_of(self.reach)}
+
 
 class Inside:
     """Listens to what this process submits and launches."""
@@ -66,7 +70,7 @@ class Inside:
         self._number = 0
         self._pid = os.getpid()
         self._launched: sharing.Before | None = None
-        self._forks = late.Forks()
+        self._launches = late.Launches()
         self._owner: Any = None
         self._at_start: dict[str, dict[str, str]] | None = None
         self._full = False
@@ -89,8 +93,8 @@ class Inside:
         target = getattr(process, "_target", None)
         home = getattr(target, "__module__", None)
         if home in launches.POOLS or getattr(process, "worker_comms", None) is not None:
-            if method == "fork":
-                self._forks.forking(getattr(process, "_args", ()))
+            arguments = getattr(process, "_args", ())
+            self._launches.launching(arguments, forked=method == "fork")
             return
         if type(target).__module__ == "billiard.pool" or home == "multiprocessing.managers":
             return
@@ -103,7 +107,7 @@ class Inside:
     def submitted(self, pool: int, call: int, task: Any, owner: Any, frame: Any) -> None:
         """A task is submitted to a pool."""
         called, args, named = task
-        key = (type(called), id(code_of(called)), pool, call)
+        key = (type(called), kind_of_called(called), pool, call)
         known = self._seen.get(key)
         if known is not None and known.call == call and not is_batch(called):
             return
@@ -160,12 +164,13 @@ class Inside:
                 )
             return None
         reach, before = Reach(), Reach()
-        reach.task(*unit)
-        patched.note(reach)
         if first[0] is not None:
             before.task(first[0], first[1], {})
+            reach.after(before)
+        reach.task(*unit)
+        patched.note(reach)
         task = self._tasks[key] = Task(reach, before, names.name(names.unwrap(unit[0])))
-        self._request(task, unit, frame, by, method)
+        self._request(task, (unit, (*first, {})), frame, by, method)
         return task
 
     def _again(self, task: Task) -> None:
@@ -173,7 +178,7 @@ class Inside:
         allowed = 1.0 + (time.monotonic() - self._began) / SHARE
         if not task.digests or self._spent > allowed:
             return
-        now = values_of(task.reach)
+        now = task.values()
         changed = {
             key: shape for key, shape in now.items() if digest(shape) != task.digests.get(key)
         }
@@ -181,13 +186,16 @@ class Inside:
         if changed or facets != task.facets:
             task.digests.update({key: digest(shape) for key, shape in changed.items()})
             task.facets = facets
-            rows = self._forks.since(self._owner, task.reach)
+            rows = self._launches.since(self._owner, task.reach)
             again = {"task": task.label, "again": changed, "facets": facets, "late": rows}
             self._write(again)
 
-    def _request(self, task: Task, unit: Unit, frame: Any, by: str, method: str) -> None:
+    def _request(
+        self, task: Task, units: tuple[Unit, Unit], frame: Any, by: str, method: str
+    ) -> None:
         reach, first = task.reach, task.first
-        values = values_of(reach)
+        unit = units[0]
+        values = task.values()
         task.digests = {key: digest(shape) for key, shape in values.items()}
         task.facets = touched(reach)
         self._write(
@@ -197,7 +205,7 @@ class Inside:
                 "had": [name for name in reach.imports if name in sys.modules],
                 "method": method,
                 "sharing_at_import": sharing.made_at_import(reach),
-                "modules": modules_of(unit),
+                "modules": list(dict.fromkeys(name for each in units for name in modules_of(each))),
                 "modules_by_value": modules_by_value(unit, reach),
                 "reads": said(reach),
                 "first": said(first),
@@ -205,12 +213,13 @@ class Inside:
                 "homes": {key: shapes.module_of(key) for key in _roots(values)},
                 "facets": task.facets,
                 "at_start": self._at_start,
-                "makers": made.makers(reach),
-                "origins": {**origins(reach), **patched.aliases(reach)},
+                "makers": {**made.makers(first), **made.makers(reach)},
+                "origins": {**origins(first), **origins(reach), **patched.aliases(reach)},
+                "methods": {**methods(first), **methods(reach)},
                 "sharing": self._sharing(task, unit, by),
-                "late": self._forks.since(self._owner, reach) if by == "pool" else [],
+                "late": self._launches.since(self._owner, reach) if by == "pool" else [],
                 "arguments": brought.arguments(unit, reach),
-                "fixed": brought.fixed(reach),
+                "fixed": [*brought.fixed(first), *brought.fixed(reach)],
                 **surroundings(frame),
             }
         )

@@ -59,9 +59,12 @@ def _of_state(case: Case, executed: Executed) -> list[Inherited]:
     narrowed = Narrowed(request, executed)
     values = narrowed.values(case.values)
     found = list(_of_task(Case(narrowed.request, case.target, values, case.facets, case.places)))
+    if not found or request["method"] == "fork":
+        return found
     # In workers that lacked something, the tasks may have taken another way because of that.
-    misled = found and request["method"] != "fork"
-    return list(_of_task(case)) if misled else found
+    reads = {**request["reads"], "open_stores": narrowed.request["reads"]["open_stores"]}
+    whole = {**request, "reads": reads}
+    return list(_of_task(Case(whole, case.target, case.values, case.facets, case.places)))
 
 
 def _of_task(case: Case) -> Iterator[Inherited]:
@@ -73,6 +76,7 @@ def _of_task(case: Case) -> Iterator[Inherited]:
     elif case.answers:
         yield from _unimportable(case)
         yield from lacking.missing(case)
+        yield from lacking.set_late(case)
         yield from settings.findings(case)
         yield from unseeded.findings(case)
         if case.target == "forkserver":

@@ -15,6 +15,7 @@ ANY = "*"  # a step: whatever attributes the code names
 TESTED = "?"  # a step: only whether it is there
 FILLED = "!"  # a step: only that items can be put there
 CACHED = "@"  # a step: what functools.lru_cache keeps for a call without arguments
+NAMED = "="  # a step: only that there is something of that name
 
 
 # Methods that run without being named.
@@ -23,9 +24,11 @@ IMPLIED = frozenset(
         *("__init__", "__new__", "__post_init__", "__call__", "__enter__", "__exit__"),
         *("__getitem__", "__setitem__", "__contains__", "__len__", "__iter__", "__next__"),
         *("__eq__", "__lt__", "__add__", "__sub__", "__mul__", "__truediv__", "__getattr__"),
-        *("__setstate__", "__str__", "__repr__", "__hash__", "__bool__", "run"),
+        *("__setstate__", "__str__", "__repr__", "__hash__", "__bool__"),
     )
 )
+# Of these those that run only where an object is made.
+MAKERS = frozenset(("__init__", "__new__", "__post_init__"))
 
 
 # Globals that the import of a module makes; a worker has its own main module by another name.
@@ -70,9 +73,10 @@ class Known:
         owner: what a method is bound to.
         after: in the search of ``super()``, the class after which it goes on.
         library: whose code makes an object of which no more is known.
+        beginning: of a text of which no more is known.
     """
 
-    __slots__ = ("after", "cls", "library", "owner", "path", "value")
+    __slots__ = ("after", "beginning", "cls", "library", "owner", "path", "value")
 
     def __init__(
         self,
@@ -83,6 +87,7 @@ class Known:
         owner: Known | None = None,
         after: type | None = None,
         library: str = "",
+        beginning: str = "",
     ) -> None:
         self.value = value
         self.path = path
@@ -90,6 +95,7 @@ class Known:
         self.owner = owner
         self.after = after
         self.library = library
+        self.beginning = beginning
 
     def at(self, step: str) -> Path | None:
         """Give the path one step on from here."""
@@ -98,7 +104,8 @@ class Known:
     def key(self) -> object:
         """Give what tells two of them apart."""
         owner = None if self.owner is None else self.owner.key()
-        return (id(self.value), self.path, id(self.cls), owner, id(self.after), self.library)
+        kind = (id(self.cls), id(self.after), self.library, self.beginning)
+        return (id(self.value), self.path, owner, *kind)
 
 
 class Place:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workerstate.audit.case import TESTED
 from workerstate.audit.compare import compare
-from workerstate.audit.known import CACHED
+from workerstate.audit.known import CACHED, NAMED, TESTED
 from workerstate.audit.rules import BY_KIND, RULES
 
 if TYPE_CHECKING:
@@ -24,14 +23,18 @@ def missing(case: Case) -> Iterator[Inherited]:
     made = case.answer.get("made", {})
     for key, parent in case.values.items():
         root, *steps = key.split("\t")
-        if key not in case.answer["values"] or case.arrives(root):
+        if key not in case.answer["values"]:
+            continue
+        if case.arrives(root) and not (key in made and case.is_made(root)):
             continue
         of_class = _is_class_attribute(root)
         there = case.answer["values"][key]
         if key in made:
-            if steps and steps[-1].startswith(".") and steps[-1][1:] in case.reads["changes"]:
+            if steps and steps[-1].startswith(".") and steps[-1][1:] in _changes(case):
                 continue
             parent, there = _of_made(case, parent), _of_made(case, made[key])
+        if case.is_cleared(root) and not (parent or {}).get("plain", True):
+            continue
         gap = compare(parent, there, of_class=of_class)
         if gap is not None:
             by_root.setdefault(root, []).append((tuple(steps), gap))
@@ -45,11 +48,7 @@ def missing(case: Case) -> Iterator[Inherited]:
             case, root, chains, gaps
         ):
             continue
-        kept = [
-            (c, g)
-            for c, g in gaps
-            if not g.vague or case.places.outside(root, chains, case.followed)
-        ]
+        kept = [(c, g) for c, g in gaps if not g.vague or case.outside(root, chains)]
         if _is_of_library(case, root):
             kept = [(c, g) for c, g in kept if _tells_for_library(case, root, g)]
         if kept:
@@ -61,7 +60,7 @@ def _of_made(case: Case, shape: Shape | None) -> Shape | None:
     """Give what a task made, or would: as far as it reads it, and doesn't change it itself."""
     if shape is None or not shape["parts"]:
         return shape
-    reads, own = case.reads["attributes"], set(case.reads["changes"])
+    reads, own = {**case.reads["attributes"], **case.first["attributes"]}, _changes(case)
     parts = {
         key: part
         for key, part in shape["parts"].items()
@@ -70,11 +69,15 @@ def _of_made(case: Case, shape: Shape | None) -> Shape | None:
     return {**shape, "parts": parts, "digest": str(sorted(parts.items()))}
 
 
+def _changes(case: Case) -> set[str]:
+    return {*case.reads["changes"], *case.first["changes"]}
+
+
 def _lack(
     case: Case, root: str, chain: tuple[str, ...], gap: Gap, chains: list[tuple[str, ...]]
 ) -> Inherited:
     name = case.home(root)
-    steps = "".join(step for step in chain if step not in (TESTED, "!", "*", CACHED))
+    steps = "".join(step for step in chain if step not in (TESTED, "!", "*", CACHED, NAMED))
     shown = f"{name}{steps}" if not steps.startswith(("(", "{")) else name
     if (case.values.get(root) or {}).get("kind") == "function" and steps.startswith("."):
         name = shown  # an attribute that the program hung on its function
@@ -91,7 +94,7 @@ def _lack(
         gap.kind,
         name,
         f"{shown} {verb}{gap.parent} in the parent and {here} in a {case.target} worker, and "
-        f"{case.request['task']} reads it",
+        f"{case.reader(root)} reads it",
         parent=gap.parent,
         worker=gap.worker,
         read=read,
@@ -110,12 +113,12 @@ def _manages_itself(
     # Of what is made when needed (a singleton), the attributes that others set are the parent's.
     if any(gap.kind == "lock" for _, gap in gaps):
         return False  # what changes is the memory behind it
-    direct = case.places.outside(root, (), case.followed)
-    if len(case.places.outside(root, chains, case.followed)) > len(direct):
+    direct = case.outside(root)
+    if len(case.outside(root, chains)) > len(direct):
         return False
     if not direct:
         return True
-    tested = any(list(steps)[-1:] == [TESTED] for steps, _ in case.reads["names"].get(root, ()))
+    tested = case.is_tested(root)
     empty = all(gap.worker in ("None", "{}", "[]", "False", "set()", None) for _, gap in gaps)
     return tested and empty
 
@@ -126,7 +129,7 @@ def _is_class_attribute(root: str) -> bool:
 
 
 def _is_of_library(case: Case, root: str) -> bool:
-    return root in case.reads["library"]
+    return root in case.reads["library"] or root in case.first["library"]
 
 
 def _tells_for_library(case: Case, root: str, gap: Gap) -> bool:
@@ -139,17 +142,22 @@ def _tells_for_library(case: Case, root: str, gap: Gap) -> bool:
 
 
 def set_late(case: Case) -> Iterator[Inherited]:
-    """Give what the parent set after the workers of a pool were forked."""
+    """Give what the parent set after the workers of a pool were started.
+
+    Of workers that were not forked this is the environment: nothing else reaches them anyway.
+    """
     for row in case.request["late"]:
         root = row["root"]
-        outside = case.places.outside(root, (), case.followed)
+        if case.target != "fork" and not root.startswith("environ:"):
+            continue
+        outside = case.outside(root)
         if case.arrives(root) or (root in case.reads["stores"] and not outside):
             continue
         name = case.home(root)
         yield case.finding(
             "missing" if row["new"] else "different",
             name,
-            f"{name} was set after the pool's workers were forked: they have what was there "
+            f"{name} was set after the pool's workers were started: they have what was there "
             f"before, and {case.request['task']} reads it",
             parent=row["text"],
             worker=None if row["new"] else "what was there when the pool was made",

@@ -1,4 +1,4 @@
-"""What the parent set after it forked a pool's workers: they go on with what there was before."""
+"""What the parent set after it started a pool's workers: they go on with what was there before."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ MOST_SECONDS = 0.15  # that one look at all globals may take
 MOST_POOLS = 8
 
 
-class Forks:
-    """The program's globals as they were when the first worker of each pool was forked."""
+class Launches:
+    """What there was when the first worker of each pool was started."""
 
     def __init__(self) -> None:
         self._looks: dict[int, Look] = {}
 
-    def forking(self, arguments: tuple[Any, ...]) -> None:
-        """A worker of a pool is about to be forked; its first argument is the pool's own queue."""
+    def launching(self, arguments: tuple[Any, ...], *, forked: bool) -> None:
+        """A worker of a pool is about to be started; its first argument is the pool's own queue."""
         if not arguments or id(arguments[0]) in self._looks:
             return
         if len(self._looks) >= MOST_POOLS:
             del self._looks[next(iter(self._looks))]
-        self._looks[id(arguments[0])] = Look(arguments[0])
+        self._looks[id(arguments[0])] = Look(arguments[0], with_globals=forked)
 
     def since(self, owner: Any, reach: Reach) -> list[dict[str, str]]:
-        """Give what ``reach`` reads and was set after the workers of ``owner`` were forked."""
+        """Give what ``reach`` reads and was set after the workers of ``owner`` were started."""
         for name in ("_inqueue", "_call_queue"):
             look = self._looks.get(id(getattr(owner, name, None)))
             if look is not None:
@@ -45,15 +45,15 @@ class Forks:
 
 
 class Look:
-    """All globals of the program, and its environment, at one moment."""
+    """The program's environment at one moment, and all its globals where workers are forked."""
 
-    def __init__(self, queue: Any) -> None:
+    def __init__(self, queue: Any, *, with_globals: bool) -> None:
         self.queue = queue  # kept, so that its id stays its own
         self._environ = dict(os.environ)
         self._known: dict[str, str] = {}
         self._modules: set[str] = set()
         deadline = time.monotonic() + MOST_SECONDS
-        for module, namespace in user_modules().items():
+        for module, namespace in user_modules().items() if with_globals else ():
             for root, value in _globals(module, namespace):
                 if time.monotonic() > deadline:
                     return

@@ -63,6 +63,8 @@ def _of_module(module: Any, name: str) -> Known | None:
     namespace = live_globals(module_namespace(home) or vars(module))
     if name in namespace:
         return at_home(namespace[name], f"{home}.{name}")
+    if name == "__dict__":
+        return Known(namespace)
     # A module that gives its parts by __getattr__ (numpy.random).
     part = sys.modules.get(f"{home}.{name}")
     return None if part is None else Known(part)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from workerstate.audit import computed
 from workerstate.audit.known import ABSENT, FILLED, NOWHERE, Known, Place, is_a
 from workerstate.audit.lookups import class_of, home_of
 from workerstate.fingerprint.classes import (
@@ -36,6 +37,7 @@ class Noted:
         names: root -> chain -> the first place that reads it.
         library: the same for attributes of libraries that are named directly.
         stores: root -> the first place in the task's code that sets or changes it.
+        open_stores: module or class -> where attributes of it are set by names that are computed.
         calls: functions of libraries that are called, by name.
         used: libraries of which something is used.
         loggers, variables: names of loggers and of environment variables that are read.
@@ -56,6 +58,7 @@ class Noted:
         self.names: dict[str, dict[tuple[str, ...], Place]] = {}
         self.library: dict[str, dict[tuple[str, ...], Place]] = {}
         self.stores: dict[str, Place] = {}
+        self.open_stores: dict[str, Place] = {}
         self.calls: dict[str, Place] = {}
         self.used: dict[str, Place | None] = {}
         self.loggers: set[str] = set()
@@ -75,6 +78,7 @@ class Noted:
         self.hashes: Place | None = None
         self.kept_arguments: int | None = None
         self.makers: dict[str, str] = {}
+        self.given: set[str] = set()  # what others than its maker set or change
         self.function_root = ""  # of the function that is walked through, if it takes no arguments
         self.everywhere: dict[str, dict[str, set[str]]] = {}
         self.modules = user_modules()
@@ -111,9 +115,15 @@ class Noted:
             self.add("variables", key.value, at)
 
     def _assign(self, root: str, at: Place) -> None:
-        self.add("stores", root, at)
         if self.function_root:
             self.makers.setdefault(root, self.function_root)
+        self.change(root, at)
+
+    def change(self, root: str, at: Place) -> None:
+        """Note that what goes by a name is changed."""
+        self.add("stores", root, at)
+        if not self.function_root or self.function_root != self.makers.get(root):
+            self.given.add(root)
 
     def store_name(self, space: dict[str, Any], name: str, value: Any, at: Place) -> None:
         """Note that a global is set."""
@@ -130,7 +140,7 @@ class Noted:
             home_name = home_of(owner.value)
             self._assign(f"{home_name}.{name}", at)
         elif owner.path is not None:
-            self.add("stores", owner.path[0], at)
+            self.change(owner.path[0], at)
             self._change(name, at)
         else:
             self._store_loosely(name, at)
@@ -145,11 +155,13 @@ class Noted:
 
     def store_item(self, owner: Known, key: Known | None, at: Place) -> None:
         """Note that an item is set."""
-        if owner.value is self.environ:
+        if computed.is_namespace(owner.value):
+            computed.store(self, owner, key, at)
+        elif owner.value is self.environ:
             if key is not None:
                 self.set_variables.add(str(key.value))
         elif owner.path is not None:
-            self.add("stores", owner.path[0], at)
+            self.change(owner.path[0], at)
             self.keep(owner.path[0], (*owner.path[1], FILLED), at)
 
     def raised_class(self, cls: type, at: Place) -> None:

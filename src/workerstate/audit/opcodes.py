@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dis
 
-from workerstate.audit import opcalls
+from workerstate.audit import computed, opcalls
 from workerstate.audit.known import Known, is_a
 from workerstate.audit.machine import NULL, Machine
 
@@ -103,8 +103,9 @@ def _operate(machine: Machine, argument: int | None, meaning: Any) -> None:
     values = machine.take(2)
     machine.consume(*values)
     # What is computed from a library's object is the library's too.
-    machine.push(next((each for each in values if each is not None and each.library), None))
     first = values[0]
+    library = next((each for each in values if each is not None and each.library), None)
+    machine.push(library or computed.text(first))
     if first is not None and type(first.value) is str:
         machine.walker.formatted(values[1], machine.at)
 
@@ -132,6 +133,12 @@ def _compare_identity(machine: Machine, argument: int | None, meaning: Any) -> N
     machine.walker.same(one, other, machine.at)
     machine.consume(one, other)
     machine.push(None)
+
+
+def _build_text(machine: Machine, argument: int | None, meaning: Any) -> None:
+    pieces = machine.take(argument or 0)
+    machine.consume(*pieces)
+    machine.push(computed.text(pieces[0]) if pieces else None)
 
 
 def _unpack(machine: Machine, argument: int | None, meaning: Any) -> None:
@@ -249,6 +256,7 @@ HANDLERS: dict[str, Callable[[Machine, int | None, Any], None]] = {
     "FORMAT_SIMPLE": _format,
     "CONVERT_VALUE": _format,
     "FORMAT_WITH_SPEC": _format_as,
+    "BUILD_STRING": _build_text,
     "IS_OP": _compare_identity,
     "UNPACK_SEQUENCE": _unpack,
     "UNPACK_EX": _unpack,

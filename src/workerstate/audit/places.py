@@ -34,6 +34,7 @@ class Store(Value):
         path: the file; ``line`` in it.
         function: (line, name) of the function it is in, None at the module's top level.
         guarded: below ``if __name__ == "__main__"``.
+        method: the name of the method that is called for it, if one is.
     """
 
     target: str
@@ -41,6 +42,7 @@ class Store(Value):
     line: int
     function: tuple[int, str] | None
     guarded: bool
+    method: str = ""
 
     @property
     def at_import(self) -> bool:
@@ -135,8 +137,9 @@ class _Reader:
         self, node: ast.AST, function: tuple[int, str] | None, guarded: bool,
         local: set[str], owner: str,
     ) -> Iterator[Store]:  # fmt: skip
-        def made(target: str) -> Store:
-            return Store(target, self._path, getattr(node, "lineno", 0), function, guarded)
+        def made(target: str, method: str = "") -> Store:
+            line = getattr(node, "lineno", 0)
+            return Store(target, self._path, line, function, guarded, method)
 
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             if function is None:
@@ -165,27 +168,27 @@ class _Reader:
             if dotted is not None:
                 yield made(dotted)
         if isinstance(node, ast.Call):
-            for dotted in self._changed(node, function, local, owner):
-                yield made(dotted)
+            for dotted, method in self._changed(node, function, local, owner):
+                yield made(dotted, method)
         yield from self._body(ast.iter_child_nodes(node), function, guarded, local, owner)
 
     def _changed(
         self, call: ast.Call, function: tuple[int, str] | None, local: set[str], owner: str
-    ) -> Iterator[str]:
+    ) -> Iterator[tuple[str, str]]:
         called = call.func
         name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
         if isinstance(called, ast.Attribute) and (name in _CHANGERS or name.startswith("set_")):
             dotted = self._dotted(called.value, function, local, owner)
             if dotted is not None:
-                yield dotted
+                yield dotted, name
         if name in _PATCHERS and call.args:
             first = call.args[0]
             text = first.value if isinstance(first, ast.Constant) else None
             if isinstance(text, str):
-                yield text
+                yield text, ""
             elif len(call.args) > 1 and isinstance(call.args[1], ast.Constant):
                 base = self._dotted(first, function, local, owner)
-                yield f"{base or '?'}.{call.args[1].value!s}"
+                yield f"{base or '?'}.{call.args[1].value!s}", ""
 
     def _dotted(
         self, node: ast.AST, function: tuple[int, str] | None, local: set[str], owner: str

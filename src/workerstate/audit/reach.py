@@ -11,11 +11,11 @@ from __future__ import annotations
 import builtins
 import time
 
-from workerstate.audit import calls
+from workerstate.audit import binding, calls, computed
+from workerstate.audit.floating import Floating
 from workerstate.audit.known import (
     ABSENT,
     FILLED,
-    IMPLIED,
     NOWHERE,
     OF_IMPORT,
     TESTED,
@@ -28,23 +28,19 @@ from workerstate.audit.lookups import (
     argument,
     at_home,
     attribute_of,
-    attributes,
     class_of,
-    contents,
     is_standard,
     item_of,
     known_function,
 )
 from workerstate.audit.machine import Closure, Machine
-from workerstate.audit.noted import Noted
 from workerstate.audit.opcodes import HANDLERS
 from workerstate.fingerprint.classes import (
     FunctionType,
+    GetSetType,
     ModuleType,
     imported,
     module_namespace,
-    mro_of,
-    namespace_of,
     plain_module,
     qualified,
 )
@@ -63,18 +59,19 @@ MOST_BINDINGS = 6  # of one function: beyond, its arguments are taken as unknown
 _Code = type((lambda: None).__code__)
 
 
-class Reach(Noted):
+class Reach(Floating):
     """All that one task can read: walks through its code, and notes."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._floating: dict[int, tuple[Known, bool]] = {}
         self._done: dict[object, Known | None] = {}
         self._times: dict[int, int] = {}
         self._running: list[CodeType] = []
         self._deadline = time.monotonic() + MOST_SECONDS
         self._count = 0
         self._returned_at = NOWHERE
+        self._entry: object = None
+        self.space: dict[str, Any] = {}  # the globals of the code that is walked through
 
     # --- entries
 
@@ -84,81 +81,13 @@ class Reach(Noted):
             self.float(value, sent=True)
             self.note_use(type(value), None)
         known = known_function(called)
+        self._entry = getattr(known.value, "__code__", None)
         function = getattr(known.owner, "value", None)
         if function is not None:
             self.float(function)
         given = [argument(value) for value in args]
         self._call(known, given, {k: argument(v) for k, v in named.items()}, NOWHERE)
         self.finish()
-
-    def finish(self) -> None:
-        """Follow the methods, and read the class attributes, that the code names on any object."""
-        done: set[tuple[int, str]] = set()
-        while True:
-            fresh = [
-                (known, name, where)
-                for known, whole in list(self._floating.values())
-                for name, where in self._wanted(known, whole).items()
-                if (id(class_of(known)), name) not in done
-            ]
-            if not fresh or self._over():
-                return
-            for known, name, where in fresh:
-                done.add((id(class_of(known)), name))
-                found = attribute_of(known, name, self._property)
-                if found is None:
-                    continue
-                if type(found.value) is FunctionType:
-                    self._call(found, [], None, where)
-                elif found.path is not None:
-                    self.read(found, where)
-
-    def _wanted(self, known: Known, whole: bool) -> dict[str, Place]:
-        cls = class_of(known)
-        names: set[str] = set()
-        for base in mro_of(cls):
-            if self.is_users(qualified(base)[0]):
-                names.update(name for name in namespace_of(base) if type(name) is str)
-        found = {}
-        for name in names:
-            if name in self.attributes:
-                found[name] = self.attributes[name]
-            elif name in IMPLIED or (whole and not name.startswith("__")):
-                found[name] = NOWHERE
-        return found
-
-    def float(self, value: Any, *, whole: bool = False, depth: int = 3, sent: bool = False) -> None:
-        """Take note of an object whose methods and class attributes the code may ask for.
-
-        What is ``sent`` with the task a worker finds by name; what a container of the worker's
-        holds it has from there.
-        """
-        kind = type(value)
-        if kind in (FunctionType, MethodType):
-            if depth < 3 or whole:
-                known = known_function(value)
-                known = known if sent else Known(known.value, owner=known.owner)
-                self._call(known, [], None, NOWHERE)
-            return
-        if issubclass(kind, type):
-            if self.is_users(qualified(value)[0]):
-                self._float(Known(value), whole)
-        elif self.is_users(qualified(kind)[0]):
-            self._float(Known(value), whole)
-            if depth:
-                for held in list(attributes(value).values())[:50]:
-                    self.float(held, whole=whole, depth=depth - 1, sent=sent)
-        elif depth:
-            if kind is imported("functools", "partial"):
-                self.float(value.func, whole=True, sent=sent)
-            for held in contents(value, 20):
-                self.float(held, whole=whole, depth=depth - 1, sent=sent)
-
-    def _float(self, known: Known, whole: bool) -> None:
-        key = id(class_of(known)) if not is_a(known.value, type) else id(known.value)
-        before = self._floating.get(key)
-        if before is None or (whole and not before[1]):
-            self._floating[key] = (known, whole)
 
     def _over(self) -> bool:
         if self._count > MOST_FUNCTIONS or time.monotonic() > self._deadline:
@@ -170,9 +99,13 @@ class Reach(Noted):
 
     def name(self, code: CodeType, space: dict[str, Any], name: str, at: Place) -> Known | None:
         """Give a global."""
-        home = plain_module(space.get("__name__"))
         if name in OF_IMPORT:
             return Known(space.get(name))
+        return self.global_(space, name, at)
+
+    def global_(self, space: dict[str, Any], name: str, at: Place) -> Known | None:
+        """Give a global of a module, whoever names it."""
+        home = plain_module(space.get("__name__"))
         if name in space:
             found = at_home(space[name], f"{home}.{name}")
             self._named(found, at)
@@ -201,16 +134,16 @@ class Reach(Noted):
             return Known(ABSENT, cls=object, library=owner.library)
         found = attribute_of(owner, name, self._property)
         if found is None:
-            if owner.value is ABSENT:
-                self.attributes.setdefault(name, at)
+            if owner.value is ABSENT or owner.value is None:
+                self.attributes.setdefault(name, at)  # of what a worker has there
             elif owner.path is not None and not issubclass(type(owner.value), ModuleType):
                 self._follow_fallback(owner, at)
             return None
         self._named(found, at)
         if type(found.value) is imported("logging", "Logger"):
             self.loggers.add(str(found.value.__dict__.get("name")))
-        if owner.path is not None and qualified(type(owner.value))[0].startswith("multiprocessing"):
-            self.read(owner, at)  # its methods are attributes: lock.acquire
+        if owner.path is not None and _is_asked(owner.value, found):
+            self.read(owner, at)
         return found
 
     def _follow_fallback(self, owner: Known, at: Place) -> None:
@@ -229,6 +162,8 @@ class Reach(Noted):
         if owner.value is self.environ:
             self.variable(key, at)
             return None
+        if computed.is_namespace(owner.value):
+            return computed.item(self, owner, key, at)
         found = item_of(owner, key)
         if found is not None:
             return None if found.value is ABSENT and found.path is None else found
@@ -327,12 +262,21 @@ class Reach(Noted):
         self._times[id(code)] = self._times.get(id(code), 0) + 1
         if self._times[id(code)] > MOST_BINDINGS:
             args, named = args[:0], None
-        space = calls.bind(known, args, named)
-        before, self.function_root = self.function_root, calls.without_arguments(known)
+        space = binding.bind(known, args, named)
+        before, self.function_root = self.function_root, self._maker(known)
         try:
             return self._walk(code, function.__globals__, space)
         finally:
             self.function_root = before
+
+    def _maker(self, known: Known) -> str:
+        """Give what a worker can call, without arguments, to have done what this function does."""
+        if known.value.__code__ is self._entry:
+            return ""  # the task itself
+        own = binding.without_arguments(known)
+        made = known.owner is not None and known.owner.value is ABSENT
+        alone = made and known.value.__code__.co_argcount == 1
+        return self.function_root if alone and not own else own
 
     def inner(self, known: Known, args: list[Known | None]) -> Known | None:
         """Walk through a function that the code itself made."""
@@ -355,12 +299,14 @@ class Reach(Noted):
         self._count += 1
         self.followed.setdefault((code.co_filename, code.co_firstlineno), code.co_name)
         self._running.append(code)
+        before, self.space = self.space, space
         try:
             machine = Machine(self, code, space, known, HANDLERS)
             found = machine.run()
             self._returned_at = machine.result_at
         finally:
             self._running.pop()
+            self.space = before
         self._done[key] = found
         return found
 
@@ -369,3 +315,11 @@ class Reach(Noted):
         file = function.__code__.co_filename
         module = plain_module(function.__module__)
         return is_users_file(file) or (file.startswith("<") and self.is_users(module))
+
+
+def _is_asked(value: Any, found: Known) -> bool:
+    """Tell whether an attribute is what the whole of its object gives."""
+    if qualified(type(value))[0].startswith("multiprocessing"):
+        return True  # its methods are attributes: lock.acquire
+    # Computed in C, of what is in its memory: c_int().value
+    return found.path is None and type(found.value) is GetSetType

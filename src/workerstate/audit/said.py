@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from workerstate.audit import exceptions, shapes
-from workerstate.audit.known import NOWHERE
-from workerstate.fingerprint.classes import FunctionType
+from workerstate.audit.known import NAMED, NOWHERE
+from workerstate.fingerprint.classes import FunctionType, mro_of, namespace_of, qualified
 from workerstate.fingerprint.walk import is_scalar
 from workerstate.observe import state
 from workerstate.program import user_modules
@@ -27,6 +27,7 @@ def said(reach: Reach) -> dict[str, Any]:
         "names": _table(reach.names),
         "library": _table(reach.library),
         "stores": {root: str(at) for root, at in reach.stores.items()},
+        "open_stores": {name: str(at) for name, at in reach.open_stores.items()},
         "calls": {name: str(at) for name, at in reach.calls.items()},
         "used": {name: str(at) if at else "" for name, at in reach.used.items()},
         "loggers": sorted(reach.loggers),
@@ -37,6 +38,8 @@ def said(reach: Reach) -> dict[str, Any]:
         "replaced": list(reach.replaced),
         "attributes": {name: str(at) for name, at in list(reach.attributes.items())[:3000]},
         "loose_stores": sorted(reach.loose_stores),
+        "makers": dict(reach.makers),
+        "given": sorted(reach.given),
         "changes": sorted(reach.changes),
         "formats": {name: str(at) for name, at in reach.formats.items()},
         "hashes": str(reach.hashes) if reach.hashes else None,
@@ -71,6 +74,8 @@ def values_of(reach: Reach) -> dict[str, Shape | None]:
         for root, chains in table.items():
             for chain in chains:
                 found["\t".join((root, *chain))] = shapes.shape_at(root, chain)
+            if () not in chains:
+                found["\t".join((root, NAMED))] = shapes.shape_at(root, (NAMED,))
     for root, chains in reach.names.items():
         if any(chain[:1] and chain[0].startswith(".") for chain in chains):
             value = shapes.resolve(root, ())
@@ -91,6 +96,22 @@ def touched(reach: Reach) -> dict[str, dict[str, str]]:
     """Give the settings that the task's code may touch, as texts."""
     wanted = {*_ALWAYS, *reach.used}
     return {name: row for name, row in state.read().items() if name in wanted}
+
+
+def methods(reach: Reach) -> dict[str, list[str]]:
+    """Give the program's own methods of the objects that go by the names a task reads."""
+    found = {}
+    for root in reach.names:
+        held = mro_of(type(shapes.resolve(root, ())))
+        own = [namespace_of(base) for base in held if reach.is_users(qualified(base)[0])]
+        if own:
+            found[root] = sorted(
+                name
+                for namespace in own
+                for name, value in namespace.items()
+                if type(value) is FunctionType and not name.startswith("__")
+            )
+    return found
 
 
 def origins(reach: Reach) -> dict[str, list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from workerstate.audit.known import ABSENT, ANY, CACHED, FILLED, TESTED, Known
+from workerstate.audit.known import ABSENT, ANY, CACHED, FILLED, NAMED, TESTED, Known
 from workerstate.audit.lookups import (
     attribute_of,
     attributes,
@@ -15,6 +15,7 @@ from workerstate.fingerprint import describe_value, fingerprint, looks_secret
 from workerstate.fingerprint.classes import (
     FunctionType,
     ModuleType,
+    attributes_of,
     imported,
     module_namespace,
     mro_of,
@@ -58,13 +59,16 @@ _LIVE = {
 }
 
 
+_CONTAINERS = (list, tuple, dict, set, frozenset)
+
+
 def resolve(root: str, chain: tuple[str, ...]) -> Any:
     """Give what a path leads to in this process; ABSENT where it leads nowhere."""
     found = start(root)
     for step in chain:
         if found is None or found.value is ABSENT:
             return ABSENT
-        if step not in (TESTED, FILLED, ANY):
+        if step not in (TESTED, FILLED, ANY, NAMED):
             found = _step(found, step)
     return ABSENT if found is None else found.value
 
@@ -127,6 +131,8 @@ def shape_at(root: str, chain: tuple[str, ...]) -> Shape | None:
         return dict(_UNKNOWN) if _gives_itself(root, chain) else None
     if chain and chain[-1] == TESTED:
         return tested(value)
+    if chain and chain[-1] == NAMED:
+        return {"kind": "test", "type": "", "digest": "", "text": _text(value, ""), "parts": {}}
     if chain and chain[-1] == FILLED and kind_of(value) != "sync":
         said = "none" if value is None else "there"
         return {"kind": "test", "type": said, "digest": said, "text": _text(value, ""), "parts": {}}
@@ -158,11 +164,12 @@ def tested(value: Any) -> Shape:
     """Tell only whether a value is there: None, empty, or something."""
     if value is None:
         said = "none"
-    elif is_scalar(value) or type(value) in (list, tuple, dict, set, frozenset):
+    elif is_scalar(value) or type(value) in _CONTAINERS:
         said = "filled" if value else "empty"
     else:
         said = "filled"
-    return {"kind": "test", "type": said, "digest": said, "text": _text(value, ""), "parts": {}}
+    made = {"kind": "test", "type": said, "digest": said, "text": _text(value, ""), "parts": {}}
+    return {**made, "plain": is_scalar(value) or type(value) in _CONTAINERS}
 
 
 def shape(value: Any, name: str = "") -> Shape:
@@ -206,6 +213,8 @@ def kind_of(value: Any) -> str:
         return "function"
     if issubclass(kind, type):
         return "class"
+    if name_of(type(attributes_of(value).get("_wrapper"))) == "multiprocessing.heap.BufferWrapper":
+        return "sync"  # of RawValue and RawArray
     if issubclass(kind, ModuleType) or any(name_of(base) in _LIVE for base in mro_of(kind)):
         return "live"
     if issubclass(kind, imported("_io", "_IOBase") or ()):

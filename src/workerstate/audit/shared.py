@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from workerstate.audit.case import TESTED
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -58,8 +56,7 @@ def _is_reset(case: Case, root: str) -> bool:
 
 def _replaces(case: Case, root: str) -> bool:
     """Tell whether the task makes its own, even where there is one already."""
-    tested = any(list(steps)[-1:] == [TESTED] for steps, _ in case.reads["names"].get(root, ()))
-    return root in case.reads["stores"] and not tested
+    return root in case.reads["stores"] and not case.is_tested(root)
 
 
 def _said_of_fork(case: Case, row: dict[str, Any], name: str) -> str:
@@ -108,7 +105,7 @@ def by_server(case: Case) -> Iterator[Inherited]:
         imported = ("__mp_main__" if module == "__main__" else module) in server
         if not imported or case.arrives(root) or root in case.reads["stores"]:
             continue
-        if case.places.outside(root, (), case.followed):
+        if case.outside(root):
             continue
         name = case.home(root)
         yield case.finding(

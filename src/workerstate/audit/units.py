@@ -7,7 +7,7 @@ import sys
 from workerstate.audit import shapes
 from workerstate.audit.brought import owner_of
 from workerstate.audit.known import MethodType
-from workerstate.fingerprint.classes import FunctionType, qualified
+from workerstate.fingerprint.classes import FunctionType, attributes_of, imported, qualified
 from workerstate.observe.seams import names
 
 TYPE_CHECKING = False
@@ -86,13 +86,36 @@ def identity(unit: Unit) -> object:
     """Tell distinct tasks apart: the function, and what kind of things it gets."""
     function, args, named = unit
     code = code_of(function)
-    kinds = tuple(_kind(value) for value in (*args[:8], *list(named.values())[:8]))
-    return (id(code) if code is not None else names.name(function), kinds)
+    kinds = tuple(_kind(value) for value in (*args[:MOST], *list(named.values())[:MOST]))
+    return (id(code) if code is not None else (names.name(function), _kind(function)), kinds)
 
 
-def _kind(value: Any) -> object:
+def _kind(value: Any, depth: int = 2) -> object:
+    """Give what tells one argument from another: its class, and the code that it brings."""
     code = code_of(value)
-    return id(code) if code is not None else id(type(value))
+    if code is not None:
+        return id(code)
+    kind = type(value)
+    if issubclass(kind, type):
+        return id(value)
+    if not depth:
+        return id(kind)
+    if kind is imported("functools", "partial"):
+        held = (value.func, *value.args[:MOST], *list(value.keywords.values())[:MOST])
+        return (id(kind), *(_kind(each, depth - 1) for each in held))
+    state = list(attributes_of(value).values())[: 2 * MOST]
+    return (id(kind), *(_kind(each, depth - 1) for each in state if _is_code(each)))
+
+
+def _is_code(value: Any) -> bool:
+    kind = type(value)
+    partial = kind is imported("functools", "partial")
+    return partial or code_of(value) is not None or issubclass(kind, type)
+
+
+def kind_of_called(called: Any) -> object:
+    """Tell what is called from another, whatever it is given."""
+    return _kind(called)
 
 
 def code_of(value: Any) -> Any:
