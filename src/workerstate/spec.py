@@ -44,8 +44,10 @@ class WorkerSpec(Value):
 
     Args:
         carry: state taken from the parent as it is when a task is submitted: names of facets
-            (``"logging"``, ``"warnings"``, ``"numpy"``...), globals of the program's modules
-            (``"app:OPTIONS"``, ``"app:*"``), ``"stdio"``, or ``"all"``: each facet that is there.
+            (``"logging"``, ``"warnings"``, ``"numpy"``...), ``"loguru"`` and ``"structlog"`` with
+            what is bound in their contexts, globals of the program's modules (``"app:OPTIONS"``,
+            a class also with its plain attributes, ``"app:*"`` for all that is plain data),
+            ``"stdio"``, or ``"all"``: each facet that is there.
         set: state given here, over what is carried:
             ``{"decimal": {"prec": 50}, "app:DEBUG": True}``.
         seed: the root of the tasks' random numbers. A task's stream depends on it, on the number

@@ -160,9 +160,11 @@ def _additions(module: dict[str, Any]) -> dict[str, Any]:
     holders = {f"{name}.": namespace_of(module[name]) for name in _CLASSES}
     for prefix, holder in {"": module, **holders}.items():
         for name, value in list(holder.items()):
-            if type(value) is FunctionType and value.__globals__ is not module:
+            # What the module keeps for itself, such as what captureWarnings has replaced.
+            kept = not prefix and (name.startswith("_") or name in FRESH_MODULE)
+            if type(value) is FunctionType and value.__globals__ is not module and not kept:
                 sent = _sent(value)
-                if sent is not None and name not in FRESH_MODULE:
+                if sent is not None:
                     found[f"logging:{prefix}{name}"] = sent
     for level, name in list(module["_levelToName"].items()):
         value = module.get(name)
