@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import pty
 import subprocess
 import sys
 
@@ -211,22 +209,8 @@ pool.shutdown()
 def test_what_is_typed(method, script, tmp_path):
     """In a session, a function that is defined again, and a changed global, reach the worker."""
     (tmp_path / "start.py").write_text("import sys\nif __name__ == '__main__':\n    pass\n")
-    master, slave = pty.openpty()
-    try:
-        done = subprocess.run(
-            [sys.executable, "-iq", *(["start.py"] if script else [])],
-            input=TYPED.format(method=method),
-            stdout=subprocess.PIPE,
-            stderr=slave,
-            text=True,
-            timeout=60,
-            check=False,
-            cwd=tmp_path,
-            env=environment(),
-        )
-    finally:
-        os.close(slave)
-        os.close(master)
+    start = ["start.py"] if script else []
+    done = run("-iq", *start, text=TYPED.format(method=method), folder=tmp_path)
     # What a forked worker has, it keeps: only what it lacks comes with a task.
     second = 113 if method != "fork" else 112
     assert done.stdout.split("\n")[:2] == ["first 12", f"second {second}"]

@@ -119,6 +119,24 @@ def test_what_is_printed_is_written_once(run_plain):
     assert sorted(done.stderr[1:-1].split("><")) == [*map(str, range(5))]
 
 
+FORKED = """
+import os, sys
+from workerstate.engine.ending import drop_output
+print("parent")
+if os.fork() == 0:
+    drop_output()
+    print("child")
+    sys.stdout.flush()
+    os._exit(0)
+os.wait()
+"""
+
+
+def test_what_the_parent_printed_is_not_a_workers(run_plain):
+    """A forked worker writes nothing of what another thread printed as it was forked."""
+    assert run_plain(FORKED).stdout == b"child\nparent\n"
+
+
 def test_what_a_task_started_ends_with_it():
     """A program that a task leaves running is killed when the task has ended."""
     with Executor(1, clean="task") as pool:

@@ -55,6 +55,27 @@ def flush_all() -> None:
         _flush(each)
 
 
+def drop_output() -> None:
+    """Forget, in a process that was forked, what its parent had printed and not written yet.
+
+    multiprocessing flushes before it forks, but another thread may print between the two.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            fd = stream.fileno()
+        except (AttributeError, ValueError, OSError):  # None, closed, or no file
+            continue
+        kept = os.dup(fd)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, fd)
+            _flush(stream)
+        finally:
+            os.dup2(kept, fd)
+            os.close(kept)
+            os.close(nowhere)
+
+
 def end() -> None:
     """End this process, after what the task left to be done at exit has been done."""
     finish()

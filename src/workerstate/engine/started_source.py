@@ -10,6 +10,7 @@ import time
 
 from workerstate import mainmodule, portable, preparing
 from workerstate.engine import processes, wire
+from workerstate.engine.ending import drop_output
 from workerstate.engine.source import Source
 from workerstate.engine.workers import Slot, Worker
 from workerstate.errors import SpecError
@@ -168,6 +169,7 @@ def serve(orders: Orders) -> None:
         processes.end_with_parent(orders.parent)
     processes.pass_interrupts()
     if orders.source is not None:
+        drop_output()
         orders.source.disown()
         start = orders.fleet.orders_here()
     else:
