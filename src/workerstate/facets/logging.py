@@ -9,6 +9,8 @@ the rest.
 
 from __future__ import annotations
 
+from _operator import is_
+
 from workerstate.facets import LibraryFacet
 from workerstate.fingerprint import Text, describe_value
 from workerstate.fingerprint.classes import (
@@ -48,6 +50,7 @@ _MOST_GIVEN = 20
 
 # Functions and classes that were applied here without a name, by key: the last ones.
 _given: dict[str, list[Any]] = {}
+_looked: list[Any] = [[], []]  # all that logging and its classes hold, and what of it is foreign
 _replaced: dict[str, Any] = {}  # what of logging's own was, by key
 
 
@@ -138,9 +141,12 @@ def _read_module(module: dict[str, Any], manager: dict[str, Any], read: Any) -> 
     for key, fresh in FRESH_MODULE.items():
         if now[key] != fresh:
             read.settings[f"logging:{key}"] = now[key]
-    for level, name in list(module["_levelToName"].items()):
+    levels = dict(module["_levelToName"])
+    for level, name in levels.items() if levels != FRESH_LEVELS else ():
         if FRESH_LEVELS.get(level) != name:
             read.settings[f"logging:level {level}"] = name
+            if type(module.get(name)) is int and module[name] == level:
+                read.settings[f"logging:{name}"] = level
     for key, original in REPLACEABLE.items():
         value = module.get(f"_{key}")
         if value is not module[original]:
@@ -155,22 +161,35 @@ def _read_module(module: dict[str, Any], manager: dict[str, Any], read: Any) -> 
 
 
 def _additions(module: dict[str, Any]) -> dict[str, Any]:
-    """Give the functions and methods that are not logging's own, and constants of levels."""
+    """Give the functions and methods that are not logging's own."""
     found = {}
-    holders = {f"{name}.": namespace_of(module[name]) for name in _CLASSES}
-    for prefix, holder in {"": module, **holders}.items():
-        for name, value in list(holder.items()):
-            # What the module keeps for itself, such as what captureWarnings has replaced.
-            kept = not prefix and (name.startswith("_") or name in FRESH_MODULE)
-            if type(value) is FunctionType and value.__globals__ is not module and not kept:
-                sent = _sent(value)
-                if sent is not None:
-                    found[f"logging:{prefix}{name}"] = sent
-    for level, name in list(module["_levelToName"].items()):
-        value = module.get(name)
-        if type(value) is int and value == level and FRESH_LEVELS.get(level) != name:
-            found[f"logging:{name}"] = value
+    for key, function in _foreign(module):
+        sent = _sent(function)
+        if sent is not None:
+            found[key] = sent
     return found
+
+
+def _foreign(module: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Give the functions in logging and its classes that were made elsewhere, by key.
+
+    They are looked for again only when some name has another value: a task must cost little.
+    """
+    holders = (module, *(namespace_of(module[name]) for name in _CLASSES))
+    values: list[Any] = []
+    for holder in holders:
+        values += holder.values()
+    if len(values) != len(_looked[0]) or not all(map(is_, values, _looked[0])):
+        found = []
+        for prefix, holder in zip(("", *(f"{name}." for name in _CLASSES)), holders, strict=True):
+            for name, value in list(holder.items()):
+                # What the module keeps for itself, such as what captureWarnings has replaced.
+                kept = not prefix and (name.startswith("_") or name in FRESH_MODULE)
+                if type(value) is FunctionType and value.__globals__ is not module and not kept:
+                    found.append((f"logging:{prefix}{name}", value))
+        _looked[:] = [values, found]
+    functions: list[tuple[str, Any]] = _looked[1]
+    return functions
 
 
 def _sent(value: Any) -> Any:
