@@ -144,7 +144,6 @@ def _send_records(birth: Birth) -> None:
     if birth.records is None:
         return
     if birth.logs:
-        __import__("multiprocessing.process")  # records tell its name for this process
         from workerstate.records import sender
 
         sender.install(birth.records, on_full=birth.on_full)  # type: ignore[arg-type]

@@ -213,12 +213,13 @@ def main(orders_fd: int, start_fd: int, arena_fd: int, board_fd: int) -> None:
     watch = _watch_parent(parent)
     sys.argv[:] = start["argv"]
     if start["process"] is not None:
-        name, key = start["process"]
-        _be_child(name, key, parent)
+        _be_child(parent, *start["process"])
     often = start["often"]
     if often and start["imports"]:
         heap.reserve()
     here, failure = _prepare(start)
+    if start["process"] is None and "logging" in sys.modules:
+        _be_child(parent)  # records tell the name of their process
     wrong = [] if failure is not None else culprits()
     if failure is None and not wrong:
         flush_all()
@@ -240,10 +241,11 @@ def main(orders_fd: int, start_fd: int, arena_fd: int, board_fd: int) -> None:
     _leave(here)
 
 
-def _be_child(name: str, key: bytes, parent: int) -> None:
-    """Be a child of that process to multiprocessing: its managers, and who asks where it is."""
+def _be_child(parent: int, name: str = "MainProcess", key: bytes | None = None) -> None:
+    """Be a child of the parent to multiprocessing: to its managers, and to who asks where it is."""
     process: Any = __import__("multiprocessing.process", fromlist=["_"])
-    process.current_process().authkey = key
+    if key is not None:
+        process.current_process().authkey = key
     process._parent_process = process._ParentProcess(name, os.getppid(), parent)
 
 

@@ -242,9 +242,10 @@ class TemplateSource(Source):
         error = pickle.loads(pickled)
         if wrong:
             error = TemplateError(
-                f"the template must not be forked: {'; '.join(wrong)}. What starts it runs in its "
-                "preloaded modules, shared resources or initializer; open it in each worker (a "
-                "Resource that isn't shared), or use start_method='forkserver'"
+                f"the template must not be forked: {'; '.join(wrong)}. What starts it runs in the "
+                "main module, in preloaded modules, shared resources or the initializer. Put it "
+                'under if __name__ == "__main__":, or open it in each worker (a Resource that '
+                "isn't shared), or use start_method='forkserver'"
             )
         self._pool.break_with(error)
 
