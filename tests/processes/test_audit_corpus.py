@@ -93,6 +93,8 @@ ALL = [
     Program("narrowed", set(), ("set",)),
     Program("narrowed", {"limits.CURRENT"}, ("kept",)),
     Program("narrowed", {"limits.LIMIT"}, ("raised",), shows=False),
+    Program("narrowed", set(), ("counted",)),
+    Program("narrowed", {"limits.SERVED"}, ("numbered",)),
     Program("needed", set(), ("singleton", "as made")),
     Program("needed", {"conf.Settings._Settings__made"}, ("singleton", "changed")),
     Program("needed", set(), ("cache", "as made")),

@@ -132,6 +132,14 @@ class Case:
             root in self.reads["names"] or root in self.reads["library"]
         )
 
+    def is_counted(self, root: str) -> bool:
+        """Tell whether all that reads a root adds to it: what is there makes no difference."""
+        read: set[str] = set()
+        for reads in (self.reads, self.first):
+            table = reads["everywhere"].get("reads", {})
+            read.update(at for key in table if key.split("\t")[0] == root for at in table[key])
+        return bool(read) and read <= self.places.counted(root)
+
     def is_made(self, root: str) -> bool:
         """Tell whether what the initializer sets, it sets only where there is nothing yet."""
         return root in self.first["makers"] and root not in self.first["given"]

@@ -36,7 +36,7 @@ def missing(case: Case) -> Iterator[Inherited]:
         if case.is_cleared(root) and not (parent or {}).get("plain", True):
             continue
         gap = compare(parent, there, of_class=of_class)
-        if gap is not None:
+        if gap is not None and not (gap.worker is not None and case.is_counted(root)):
             by_root.setdefault(root, []).append((tuple(steps), gap))
     gone = {root for root, gaps in by_root.items() if all(g.worker is None for _, g in gaps)}
     for root, gaps in by_root.items():

@@ -35,6 +35,7 @@ class Store(Value):
         function: (line, name) of the function it is in, None at the module's top level.
         guarded: below ``if __name__ == "__main__"``.
         method: the name of the method that is called for it, if one is.
+        counts: it adds to what is there (``+=``), or the like.
     """
 
     target: str
@@ -43,6 +44,7 @@ class Store(Value):
     function: tuple[int, str] | None
     guarded: bool
     method: str = ""
+    counts: bool = False
 
     @property
     def at_import(self) -> bool:
@@ -77,6 +79,10 @@ class Places:
         """Tell whether it sets an attribute of that name on what may be any object."""
         owner, _, name = store.target.rpartition(".")
         return name == attribute and owner not in self._modules and owner.count(".") <= 1
+
+    def counted(self, root: str) -> set[str]:
+        """Give the lines that read a root only to add to it."""
+        return {f"{s.path}:{s.line}" for s in self._stores if s.counts and s.target == root}
 
     def outside(
         self, root: str, chains: Iterable[tuple[str, ...]], followed: set[tuple[str, int]]
@@ -139,7 +145,8 @@ class _Reader:
     ) -> Iterator[Store]:  # fmt: skip
         def made(target: str, method: str = "") -> Store:
             line = getattr(node, "lineno", 0)
-            return Store(target, self._path, line, function, guarded, method)
+            counts = isinstance(node, ast.AugAssign)
+            return Store(target, self._path, line, function, guarded, method, counts)
 
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             if function is None:

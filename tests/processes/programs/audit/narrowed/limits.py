@@ -1,5 +1,6 @@
 LIMIT = 10
 CURRENT = 0
+SERVED = 0
 PREFIX = "plain"
 
 
@@ -30,3 +31,15 @@ def refuse(value):
     if value < 0:
         raise ValueError(PREFIX)
     return LIMIT
+
+
+def serve(value):
+    global SERVED
+    SERVED += 1
+    return value
+
+
+def serve_in_turn(value):
+    global SERVED
+    SERVED += 1
+    return SERVED

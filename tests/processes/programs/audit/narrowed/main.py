@@ -11,6 +11,8 @@ TASKS = {
     "asked": limits.check,
     "set": limits.number,
     "kept": limits.number_or_not,
+    "counted": limits.serve,
+    "numbered": limits.serve_in_turn,
 }
 
 
@@ -25,6 +27,7 @@ if __name__ == "__main__":
     method, kind = sys.argv[1:]
     limits.LIMIT = 4
     limits.CURRENT = 7
+    limits.SERVED = 2
     with multiprocessing.get_context(method).Pool(1) as pool:
         if kind == "raised":
             print(outcome(pool.apply, limits.refuse, (-1,)))
