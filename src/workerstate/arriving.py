@@ -8,6 +8,7 @@ it comes from: what the worker has made of it stays.
 from __future__ import annotations
 
 import marshal
+import pickle
 import sys
 from types import CellType, FunctionType
 
@@ -37,10 +38,10 @@ def fill_function(function: FunctionType, state: tuple[Any, ...]) -> None:
     for cell, content in zip(function.__closure__ or (), cells, strict=True):
         if content:
             cell.cell_contents = content[0]
-    for name, (sign, value) in extras.items():
+    for name, (sign, value, is_pickle) in extras.items():
         if sign is None or _came.get(name) != sign:
             _came[name] = sign
-            function.__globals__[name] = value
+            function.__globals__[name] = pickle.loads(value) if is_pickle else value
     for module in more:
         __import__(module)
 

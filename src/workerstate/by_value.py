@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from workerstate.mainmodule import Shared
 
 _Cached = type(functools.lru_cache(abs))
+LONG = 64 << 10  # bytes; what is longer goes beside the pickle
 
 
 def dumps(value: object, shared: Shared | None = None, beside: Any = None) -> bytes:
@@ -84,7 +85,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             dict(function.__dict__),
             _annotations(function),
             cells,
-            {name: (_sign(value), value) for name, value in extras.items()},
+            {name: _signed(value) for name, value in extras.items()},
             _submodules(code, held),
         )
         made = (
@@ -110,17 +111,28 @@ def _annotations(function: FunctionType) -> dict[str, Any]:
         return {}
 
 
-def _sign(value: object) -> bytes | None:
-    """Give what tells whether a global is the one that was sent before; None if that can't be."""
+def _signed(value: object) -> tuple[bytes | None, Any, bool]:
+    """Give a global with what tells whether it is the one that was sent before, or None.
+
+    Its pickle stands for it where it can be read alone, which is told too; then who has it already
+    need not read it. Arrays go beside the pickle, and are not read either before they are used.
+    """
     from _blake2 import blake2b
 
     if type(value) is FunctionType or issubclass(type(value), (type, ModuleType)):
-        return None
+        return None, value, False
+    buffers: list[pickle.PickleBuffer] = []
     try:
-        digest: bytes = blake2b(pickle.dumps(value, 5), digest_size=16).digest()
+        data = pickle.dumps(value, 5, buffer_callback=buffers.append)
     except Exception:  # it goes by value
-        return None
-    return digest
+        return None, value, False
+    said = blake2b(data, digest_size=16)
+    for buffer in buffers:
+        said.update(buffer.raw())
+    sign: bytes = said.digest()
+    if buffers or b"__main__" in data or b"__mp_main__" in data:  # whose classes may go by value
+        return sign, value, False
+    return sign, pickle.PickleBuffer(data) if len(data) > LONG else data, True
 
 
 def _submodules(code: CodeType, values: Iterable[object]) -> list[str]:
