@@ -8,7 +8,7 @@ from workerstate import portable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from types import ModuleType
     from typing import Any
 
@@ -74,6 +74,23 @@ def load(name: str, file: str | None = None, contents: bytes | None = None) -> N
     except BaseException:
         sys.modules.pop(name, None)
         raise
+
+
+def with_modules(read: Callable[[], Any], sources: Iterable[Source]) -> Any:
+    """In the worker: read a pickle; first load what it names and only those sources lead to.
+
+    Raises:
+        Exception: what it raises otherwise.
+    """
+    by_hand = {name: (name, file, contents) for name, file, contents in sources if file or contents}
+    while True:
+        try:
+            return read()
+        except ModuleNotFoundError as error:
+            source = by_hand.pop(error.name or "", None)
+            if source is None:
+                raise
+            load(*source)
 
 
 def _made(name: str, file: str | None) -> tuple[ModuleType, Any]:

@@ -105,8 +105,10 @@ def take_settings(here: Here, steps: Steps, settings: bytes | None, fingerprint:
 
 def _settings(birth: Birth, settings: bytes | None, fingerprint: str) -> Any:
     if settings:
-        return portable.loads(settings)
-    return fetch(birth.folder, fingerprint) if fingerprint else {}
+        return preloading.with_modules(lambda: portable.loads(settings), birth.preload)
+    if not fingerprint:
+        return {}
+    return preloading.with_modules(lambda: fetch(birth.folder, fingerprint), birth.preload)
 
 
 def _open(here: Here, steps: Steps) -> None:

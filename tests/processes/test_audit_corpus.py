@@ -115,6 +115,7 @@ ALL = [
     Program("started", set(), ("idle",), start="spawn"),
     Program("started", set(), ("carried",), start="spawn"),
     Program("started", {"jobs.ROOT", "jobs.TAG"}, ("left",), start="spawn"),
+    Program("plugins", {"base.RUNNERS"}),
     Program("memory", {"__main__.total", "counts.done"}),
     Program("late", {"catalogue.PRICES", "environ"}, start="spawn", shows=False),
     Program("options", set(), target="fork"),

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from test_cases import CASES, NEEDS
 
-from harness import environment
+from harness import PROGRAMS, environment
 from workerstate.audit.finding import SHOWN, Inherited
 from workerstate.audit.placing import Place, places
 from workerstate.audit.prove import BEYOND, DIFFERENT, PROVEN, UNSEEN, Proof, prove
@@ -272,6 +272,19 @@ def test_thread_local_state_is_carried(tried: Callable[..., Proof]) -> None:
     assert proof.before.stdout == ("user: [None]",)
     assert proof.after.stdout == ("user: ['ada']",)
     assert verdicts(proof) == [PROVEN]
+
+
+@pytest.mark.parametrize("target", ["spawn", "forkserver"])
+def test_registry_is_carried_with_the_modules_that_no_import_finds(
+    target: str, runner: Runner
+) -> None:
+    """What a plugin that was loaded by hand has registered is there in the workers."""
+    script = PROGRAMS / "audit" / "plugins" / "main.py"
+    done = runner.cli("audit", "--target", target, "--fix", "--prove", script, "fork")
+    said = done.stdout.decode()
+    assert 'WorkerSpec(carry=["base:RUNNERS"], preload=["roman"])' in said
+    assert "proven" in said
+    assert "['IX', 'ix is 2 digits']" in said
 
 
 def test_lock_held_at_the_fork_is_made_anew(tried: Callable[..., Proof], tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from workerstate.fingerprint.classes import (
     mro_of,
     name_of,
     namespace_of,
+    plain_module,
     qualified,
 )
 from workerstate.program import user_modules
@@ -67,6 +68,8 @@ def _flat(values: Iterable[Any], depth: int) -> Iterator[Any]:
                 yield from _flat(list(attributes(value).values()), depth - 1)
 
 
+_MOST_HELD = 100
+
 _UNSENDABLE = {
     *("_thread.lock", "_thread.RLock", "generator", "coroutine", "socket.socket", "module"),
     *("_io.TextIOWrapper", "_io.BufferedReader", "_io.BufferedWriter", "sqlite3.Connection"),
@@ -88,6 +91,26 @@ def fixed(reach: Reach) -> list[str]:
         if any(kind != "function" for _, _, kind in rows):
             found.append(root)
     return found
+
+
+def modules_behind(reach: Reach) -> dict[str, list[str]]:
+    """Give, for each name, the modules of the program whose code is in what goes by it."""
+    modules = user_modules()
+    found = {}
+    for root in reach.names:
+        value = resolve(root, ())
+        homes = {_home_of_code(each) for each in (value, *contents(value, _MOST_HELD))}
+        own = sorted(home for home in homes if home in modules and home != "__main__")
+        if own:
+            found[root] = own
+    return found
+
+
+def _home_of_code(value: Any) -> str:
+    kind = type(value)
+    if kind is FunctionType:
+        return plain_module(value.__module__)
+    return qualified(value if issubclass(kind, type) else kind)[0]
 
 
 def unsendable(function: Any, args: Any, named: Any) -> list[list[str]]:

@@ -54,7 +54,7 @@ class Case:
     def finding(
         self, kind: str, name: str, sentence: str, *, parent: str | None, worker: str | None,
         read: str | None = None, set_: str | None = None, carry: str | None = None,
-        reason: str = "",
+        needs: Iterable[str] = (), reason: str = "",
     ) -> Inherited:  # fmt: skip
         """Make a finding of this task."""
         rule = RULES[BY_KIND[kind]]
@@ -71,6 +71,7 @@ class Case:
             sentence=sentence,
             targets=(self.target,),
             carry=carry,
+            needs=tuple(needs),
             reason=reason,
         )
 

@@ -32,6 +32,7 @@ class Inherited(Value):
         targets: the start methods under which it holds.
         carry: what of ``WorkerSpec(carry=...)`` repairs it (``app:OPTIONS``, ``logging``); None
             where that can't.
+        needs: the modules that workers have to be given for that, since no import finds them.
         reason: why not, and what to change in the code instead.
         path: the file to point at, and ``line`` in it: where the task reads it, else where it is
             set.
@@ -49,6 +50,7 @@ class Inherited(Value):
     sentence: str = ""
     targets: tuple[str, ...] = ()
     carry: str | None = None
+    needs: tuple[str, ...] = ()
     reason: str = ""
 
     def row(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import json
 import os
 import sys
@@ -46,6 +47,7 @@ def answer(request_path: str, answer_path: str, target: str) -> None:
         "facets": snapshot,
         "failed": failed,
         "server": _server_modules(),
+        "unfound": _unfound(request),
     }
     _write(answer_path, result)
     if request["makers"]:  # last, since it is the program's code that runs now
@@ -88,6 +90,22 @@ def _values(request: dict[str, Any]) -> dict[str, Any]:
             except Exception as error:
                 found[key] = {"kind": "failed", "type": type(error).__name__, "digest": ""}
     return found
+
+
+def _unfound(request: dict[str, Any]) -> list[str]:
+    """Give the modules of the program whose file no import leads to: they were loaded by hand."""
+    names = {name for modules in request["behind"].values() for name in modules}
+    return sorted(name for name in names if not _is_found(name, request["module_files"].get(name)))
+
+
+def _is_found(name: str, file: str | None) -> bool:
+    if file is None or "." in name or name in sys.modules:
+        return True
+    try:
+        found = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return False
+    return found is not None and os.path.abspath(str(found.origin)) == file
 
 
 def _server_modules() -> list[str]:

@@ -215,6 +215,7 @@ class Inside:
                 "at_start": self._at_start,
                 "makers": {**made.makers(first), **made.makers(reach)},
                 "origins": {**origins(first), **origins(reach), **patched.aliases(reach)},
+                "behind": {**brought.modules_behind(first), **brought.modules_behind(reach)},
                 "methods": {**methods(first), **methods(reach)},
                 "sharing": self._sharing(task, unit, by),
                 "late": self._launches.since(self._owner, reach) if by == "pool" else [],

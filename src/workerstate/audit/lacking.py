@@ -100,6 +100,7 @@ def _lack(
         read=read,
         set_=case.places.where(name, chains, case.followed),
         carry=carry,
+        needs=[m for m in case.request["behind"].get(root, ()) if m in case.answer["unfound"]],
         reason="" if carry else RULES[BY_KIND[gap.kind]].remedy,
     )
 

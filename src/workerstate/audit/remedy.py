@@ -66,7 +66,8 @@ class Remedy(Value):
     @property
     def modules(self) -> tuple[str, ...]:
         """The modules that are imported first, each once."""
-        return tuple(dict.fromkeys(name for _, name in self.preload))
+        needed = [name for finding, _ in self.carry for name in finding.needs]
+        return tuple(dict.fromkeys([*needed, *(name for _, name in self.preload)]))
 
     @property
     def openings(self) -> tuple[Opening, ...]:

@@ -1,0 +1,6 @@
+import base
+
+
+@base.runner
+def number(text):
+    return f"{text} is {len(text)} digits"
