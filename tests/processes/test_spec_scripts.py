@@ -67,6 +67,12 @@ def test_logurus_logger_of_a_script(carry, method, run):
     ]
 
 
+def test_a_logger_that_a_program_hands_over_is_as_ever(run):
+    """A logger whose sinks go to a process that is started takes them along, declared or not."""
+    pytest.importorskip("loguru")
+    assert run("loguru_enqueue.py") == ["from a process"]
+
+
 def bound_in_structlog(_item=None):
     from structlog.contextvars import get_contextvars
 
