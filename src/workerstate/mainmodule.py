@@ -108,8 +108,9 @@ def everything() -> Shared:
 
 def _forked(space: dict[str, Any]) -> Shared:
     """Give what forked workers have: what is there now, and is not made anew later."""
-    own = {name: value for name, value in space.items() if _is_own(value)}
-    others = frozenset(space.keys() - own.keys())
+    names = dict(space)
+    own = {name: value for name, value in names.items() if _is_own(value)}
+    others = frozenset(names.keys() - own.keys())
 
     def bound() -> frozenset[str]:
         return others | {name for name, value in own.items() if space.get(name) is value}
@@ -201,7 +202,8 @@ def _bound_by(path: str) -> frozenset[str] | None:
 
 
 def _lacking(space: dict[str, Any], bound: frozenset[str]) -> set[str]:
-    lacking = {name for name in space if name not in bound and not name.startswith("__")}
+    # Other threads of the program may add names meanwhile.
+    lacking = {name for name in list(space) if name not in bound and not name.startswith("__")}
     own = {name: list(_codes(space[name])) for name in bound if _is_own(space.get(name))}
     while lacking:
         more = {
