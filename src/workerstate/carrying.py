@@ -225,6 +225,8 @@ def now(carried: Carried, given: Mapping[str, Mapping[str, Any]]) -> bytes:
     Raises:
         SpecError: names what can't be carried.
     """
+    for name in given.get("modules", ()):
+        _check_owner(name)
     found = merge(capture(carried), given)
     if not found:
         return b""
@@ -240,6 +242,21 @@ def now(carried: Carried, given: Mapping[str, Mapping[str, Any]]) -> bytes:
     data = dumps(found)
     carried.last = (found, data, by_value)
     return data
+
+
+def _check_owner(name: str) -> None:
+    """Make sure that a class of the main module is there: in workers it may come with a task only.
+
+    Raises:
+        SpecError: the main module has no such class.
+    """
+    module, _, path = name.partition(":")
+    owner, dot, _ = path.partition(".")
+    if dot and module == "__main__" and not hasattr(sys.modules[module], owner):
+        raise SpecError(
+            f"set={{{name!r}: ...}}: the main module has no {owner!r}; it must have it when tasks "
+            "are submitted"
+        ) from AttributeError(owner)
 
 
 def _may_change_inside(found: Settings) -> bool:

@@ -102,6 +102,13 @@ def test_a_missing_name_is_told_when_it_is_needed():
         spec.bind(load)
 
 
+def test_a_class_that_the_main_module_lacks_is_told_when_it_is_needed():
+    """What is set in a class of the main module takes that class, at the latest for a task."""
+    spec = WorkerSpec(set={"__main__:NoSuchClass.rate": 5})
+    with pytest.raises(SpecError, match="no 'NoSuchClass'; it must have it when tasks are"):
+        spec.bind(load)
+
+
 def test_equal_declarations_are_equal():
     """Specs compare, and hash, by what they declare."""
     assert full() == full()
