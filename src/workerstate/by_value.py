@@ -11,6 +11,7 @@ import io
 import marshal
 import pickle
 import sys
+from contextvars import ContextVar
 from types import CellType, FunctionType, ModuleType
 
 import cloudpickle
@@ -72,6 +73,14 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
                 return self._of_function(obj)
             if kind is _Cached and obj.__module__ in MAIN:
                 return make_cached, (obj.__wrapped__, obj.cache_parameters())
+        if kind is ContextVar:
+            from workerstate.facets.contextvars import reduced
+
+            return reduced(obj)
+        if kind.__module__ == "loguru._logger":
+            from workerstate.records import loguru_bridge
+
+            return loguru_bridge.reduced(obj)
         return super().reducer_override(obj)
 
     def _of_function(self, function: FunctionType) -> Any:

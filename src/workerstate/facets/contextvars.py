@@ -162,10 +162,15 @@ def send_by_name() -> None:
     import copyreg
     from _contextvars import ContextVar
 
-    copyreg.dispatch_table.setdefault(ContextVar, _reduced)
+    copyreg.dispatch_table.setdefault(ContextVar, reduced)
 
 
-def _reduced(variable: ContextVar[Any]) -> tuple[Any, ...]:
+def reduced(variable: ContextVar[Any]) -> tuple[Any, ...]:
+    """Give how a variable is pickled: as the global of the program's that it is.
+
+    Raises:
+        TypeError: it is none.
+    """
     modules = user_modules()
     # The main module last: it may have the variable from another one, which workers import.
     for module in sorted(modules, key=lambda each: each == "__main__"):

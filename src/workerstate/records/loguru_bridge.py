@@ -62,10 +62,11 @@ def send_by_name() -> None:
 
     logger = getattr(sys.modules.get("loguru"), "logger", None)
     if logger is not None:
-        copyreg.dispatch_table.setdefault(type(logger), _reduced)
+        copyreg.dispatch_table.setdefault(type(logger), reduced)
 
 
-def _reduced(logger: Any) -> Any:
+def reduced(logger: Any) -> Any:
+    """Give how a logger is pickled by name: as this process's own, with its options."""
     own: Any = sys.modules["loguru"].logger
     if logger._core is not own._core or _goes_whole(logger):
         return logger.__reduce_ex__(4)
