@@ -131,7 +131,6 @@ def _format_value(machine: Machine, argument: int | None, meaning: Any) -> None:
 def _compare_identity(machine: Machine, argument: int | None, meaning: Any) -> None:
     one, other = machine.take(2)
     machine.walker.same(one, other, machine.at)
-    machine.consume(one, other)
     machine.push(None)
 
 
