@@ -1,12 +1,12 @@
 """The program's main module, and what of it workers have.
 
 Forked workers have the parent's. multiprocessing runs a script again in each worker that it spawns,
-as ``__mp_main__``, and a template does so once. There functions and classes of the main module go
-by name, like those of any other module.
+as ``__mp_main__``; so do we in a template, once, and in each worker of loky's. There functions and
+classes of the main module go by name, like those of any other module.
 
 What a worker's main module lacks is bound under ``if __name__ == "__main__":``, or later; or it is
-all, as for loky's workers, in a notebook, and where a script has no such guard. That travels by
-value, with the globals that it reads (``by_value``).
+all, in a notebook, and where a script has no such guard. That travels by value, with the globals
+that it reads (``by_value``).
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class Shared:
 
     Args:
         bound: gives the names that it has in workers; None: all.
-        entry: from what a template loads it; None: it doesn't.
+        entry: from what workers load it who don't have it by the way they are started; or None.
+        there: the way they are started brings it.
         steady: functions and classes keep their names, as in a script.
     """
 
@@ -41,9 +42,11 @@ class Shared:
         bound: Callable[[], frozenset[str] | None],
         entry: Entry | None = None,
         *,
+        there: bool = False,
         steady: bool = True,
     ) -> None:
         self.entry = entry
+        self.there = there
         self.space: dict[str, Any] = live_globals(vars(sys.modules["__main__"]))
         self._bound = bound
         self._steady = steady
@@ -87,16 +90,18 @@ class Shared:
 def shared_with(method: str) -> Shared:
     """Give what workers of a start method have of the main module.
 
-    Called where the pool is made: a template can't run a script again that makes it unguarded.
+    Called where the pool is made: a script that makes it unguarded can't be run again.
     """
     main = sys.modules["__main__"]
     sys.modules.setdefault("__mp_main__", main)  # so their classes are called in workers
     if method == "fork":
         return _forked(vars(main))
     found = _entry(main)
-    if method in ("spawn", "forkserver", "template") and found is not None:
+    if found is not None:
         path = found[1]
-        if method != "template" or _may_run_again(vars(main), path):
+        if method in ("spawn", "forkserver"):
+            return Shared(lambda: _bound_by(path), there=True)
+        if _may_run_again(vars(main), path):
             return Shared(lambda: _bound_by(path), found)
     return Shared(frozenset, steady="__file__" in vars(main))
 
@@ -115,7 +120,7 @@ def _forked(space: dict[str, Any]) -> Shared:
     def bound() -> frozenset[str]:
         return others | {name for name, value in own.items() if space.get(name) is value}
 
-    return Shared(bound, steady="__file__" in space)
+    return Shared(bound, there=True, steady="__file__" in space)
 
 
 def begin(entry: Entry | None) -> None:
@@ -128,6 +133,11 @@ def begin(entry: Entry | None) -> None:
         load(entry)
     else:
         _enter(ModuleType("__main__"))
+
+
+def said(entry: Entry | None) -> str:
+    """Give that in words: a step of a start."""
+    return "the main module" if entry is None else f"import of {entry[1]} (the main module)"
 
 
 def _entry(main: ModuleType) -> Entry | None:

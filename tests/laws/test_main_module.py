@@ -60,6 +60,28 @@ def test_a_script(method):
     assert done.stdout.split("\n")[:-1] == [*never, *call, *task]
 
 
+NESTED = """
+import multiprocessing, sys
+from workerstate import Executor
+def square(x):
+    return x * x
+def fold(n):
+    with multiprocessing.Pool(2) as inner:
+        return sum(inner.map(square, range(n)))
+if __name__ == "__main__":
+    with Executor(1, start_method=sys.argv[1]) as pool:
+        print(pool.submit(fold, 4).result())
+"""
+
+
+def test_a_pool_inside_a_task(method, tmp_path):
+    """Multiprocessing's pools work there, with functions of the main module."""
+    path = tmp_path / "script.py"
+    path.write_text(NESTED)
+    done = run(path, method)
+    assert (done.returncode, done.stdout) == (0, "14\n"), done.stderr
+
+
 @pytest.mark.parametrize("method", ["template", "fork", "loky"])
 def test_a_program_without_a_file(method):
     """Of what was typed, or piped in, workers of a template have nothing: it goes by value."""
@@ -139,16 +161,19 @@ def work():
     return 1
 if __name__ == "__main__":
     print("parent")
-    with Executor(1) as pool:
+    with Executor(1, start_method=sys.argv[1]) as pool:
         print(pool.submit(work).result())
 """
 
 
-def test_what_the_main_module_raises(tmp_path):
+@pytest.mark.parametrize("method", ["template", "loky"])
+def test_what_the_main_module_raises(method, tmp_path):
     """A main module that can't be run again is a failed start, which names it and the reason."""
+    if method == "loky":
+        pytest.importorskip("loky")
     path = tmp_path / "script.py"
     path.write_text(BROKEN % "raise OSError('in use')")
-    done = run(path)
+    done = run(path, method)
     assert done.returncode == 1
     assert f"could not start: import of {path} (the main module): OSError: in use." in done.stderr
     assert 'raise OSError("in use")' in done.stderr.replace("'", '"')  # its own traceback
@@ -172,7 +197,7 @@ if __name__ == "__main__":
 }
 
 
-@pytest.mark.parametrize("method", ["template", "spawn"])
+@pytest.mark.parametrize("method", ["template", "spawn", "loky"])
 def test_a_module_of_a_package(method, tmp_path):
     """``python -m``: the module keeps its package; ``set=`` comes before a template's main."""
     for name, source in PACKAGE.items():

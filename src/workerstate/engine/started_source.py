@@ -8,7 +8,7 @@ import os
 import threading
 import time
 
-from workerstate import mainmodule, portable, preparing
+from workerstate import mainmodule, portable, preparing, starting
 from workerstate.engine import processes, wire
 from workerstate.engine.ending import drop_output
 from workerstate.engine.source import Source
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from workerstate.engine.pool import Pool
+    from workerstate.errors import WorkerStartError
     from workerstate.fleet import Fleet
     from workerstate.mainmodule import Shared
+    from workerstate.workerside import Here
 
 PATIENCE = 10.0  # seconds that workers may take to end
 
@@ -138,7 +140,10 @@ class Orders:
         self.served = source._context.get_start_method() == "forkserver"
         self.fds = (end.fileno(), pool.arena.fd, pool.board.fd)
         self.shared: Shared | None = source.shared
-        self.has_main = source.shared.entry is not None
+        self.entry = source.shared.entry
+        self.has_main = source.shared.there
+        # loky's workers would have it for what they start themselves, too.
+        self.method = multiprocessing.get_start_method(allow_none=True)
         self.fleet = source._fleet
         self.start: bytes | None = None
         self.fleet.birth()  # before a fork: afterwards it would be too late
@@ -156,9 +161,35 @@ class Orders:
         self.fds = tuple(fd.detach() for fd in state["fds"])
 
 
+def _begin(orders: Orders) -> tuple[Here | None, WorkerStartError | None]:
+    """Become what the orders say; what goes wrong is given."""
+    from workerstate import workerside
+
+    if orders.source is not None:
+        drop_output()
+        orders.source.disown()
+        start = orders.fleet.orders_here()
+    else:
+        assert orders.start is not None
+        step = mainmodule.said(orders.entry)
+        try:
+            if multiprocessing.get_start_method(allow_none=True) == "loky":
+                multiprocessing.set_start_method(orders.method, force=True)
+            if not orders.has_main:
+                mainmodule.begin(orders.entry)
+                if orders.entry is None:
+                    portable.by_value_first()
+            step = "what the spec holds"
+            start = portable.loads(orders.start)
+        except (Exception, SystemExit) as error:
+            return None, starting.failure(orders.number, step, error)
+    preparing.reseed_globals()  # those of a forked worker are its parent's
+    here = workerside.begin(*start, orders.number)
+    return here, here.failure
+
+
 def serve(orders: Orders) -> None:
     """Be a worker: what a process that was started runs."""
-    from workerstate import workerside
     from workerstate.engine.arena import Arena
     from workerstate.engine.board import Board
     from workerstate.engine.serving import Server
@@ -168,26 +199,16 @@ def serve(orders: Orders) -> None:
     elif orders.parent:
         processes.end_with_parent(orders.parent)
     processes.pass_interrupts()
-    if orders.source is not None:
-        drop_output()
-        orders.source.disown()
-        start = orders.fleet.orders_here()
-    else:
-        assert orders.start is not None
-        if not orders.has_main:
-            portable.by_value_first()
-            mainmodule.begin(None)
-        start = portable.loads(orders.start)
-    preparing.reseed_globals()  # those of a forked worker are its parent's
     end = wire.Link(fileno=orders.fds[0])
-    here = workerside.begin(*start, orders.number)
+    here, failure = _begin(orders)
     try:
-        if here.failure is not None:
-            return wire.tell_failure(end, here.failure)
+        if failure is not None:
+            return wire.tell_failure(end, failure)
         wire.tell_ready(end)
     except OSError:  # the parent has no more use for this worker
         return None
     cell = Board(orders.slots, orders.fds[2]).cell(orders.number)
+    assert here is not None
     server = Server(end, Arena(orders.fds[1]), cell, here.birth, mainmodule.everything())
     if orders.single:
         server.serve_one()
