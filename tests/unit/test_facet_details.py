@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import decimal
 import logging
 import os
@@ -554,3 +555,13 @@ def test_a_filter_without_a_name_is_a_setting(app, log_state):
     logger.filters.clear()
     log_state.apply({"app.filtered.filters": settings["app.filtered.filters"]})
     assert logger.filters == [made]
+
+
+@pytest.mark.parametrize("kind", [dict, types.SimpleNamespace, argparse.Namespace])
+def test_what_several_modules_have_is_changed_in_place(kind):
+    """Who imported an object before its attributes are carried has the new ones too."""
+    module = types.ModuleType("has_options")
+    module.OPTIONS = mine = kind(rate=1)
+    modules.put(module, "OPTIONS", kind(rate=2, mode="x"))
+    assert module.OPTIONS is mine
+    assert mine == kind(rate=2, mode="x")

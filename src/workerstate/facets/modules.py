@@ -42,6 +42,7 @@ _DATA = (
 )
 _ADAPTER = ("logging", "LoggerAdapter")
 _ENUM = ("enum", "Enum")
+_NAMESPACE = type(sys.implementation)  # types.SimpleNamespace, made in C
 MOST_NAMES = 2000
 MOST_SECONDS = 0.2  # for all names together
 
@@ -178,6 +179,8 @@ def _is_mutable(cls: type) -> bool:
 
     A hash of its own says that they may not, as with enumerations and frozen dataclasses.
     """
+    if cls is _NAMESPACE:
+        return True
     layout = Layout(cls, ())
     kept = not (layout.hidden or layout.slots) and layout.namespace is not None
     hashes: Any = cls.__hash__
