@@ -9,6 +9,7 @@ import time
 from _thread import get_ident
 
 from workerstate import carrying, portable, preloading, start_reports
+from workerstate.applying import EARLY
 from workerstate.drift.policy import policies
 from workerstate.drift.reports import Inbox
 from workerstate.errors import SpecError
@@ -17,7 +18,7 @@ from workerstate.workerside import Birth, Bound, Stamp, Start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from workerstate.errors import WorkerStartError
@@ -73,6 +74,11 @@ class Fleet:
 
     def _new_inbox(self) -> Inbox:
         return Inbox(os.path.join(start_reports.folder(), self.name))
+
+    def early(self) -> dict[str, Mapping[str, Any]]:
+        """Give what ``set=`` says of where imports come from and what they read."""
+        given = self.birth().given
+        return {name: given[name] for name in EARLY if name in given}
 
     @property
     def moves_imports(self) -> bool:

@@ -44,6 +44,31 @@ def names_bound(path: str) -> frozenset[str] | None:
     return frozenset(_bound(body)) if body else None
 
 
+@lru_cache(maxsize=4)
+def names_set(path: str) -> frozenset[str]:
+    """Give the names that a script sets, but not where an import of it does.
+
+    Under the guard, by ``global`` in functions; and attributes that are set of anything.
+    """
+    return frozenset(_set(_body(path), guarded=False))
+
+
+def _set(body: Iterable[ast.AST], *, guarded: bool) -> Iterator[str]:
+    for node in body:
+        if isinstance(node, ast.Global):
+            yield from node.names
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.attr
+        elif guarded and isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        if isinstance(node, ast.If) and is_guard(node.test):
+            yield from _set(node.body, guarded=True)
+            yield from _set(node.orelse, guarded=guarded)
+        else:
+            inside = guarded and not isinstance(node, _SCOPES)
+            yield from _set(ast.iter_child_nodes(node), guarded=inside)
+
+
 def _body(path: str) -> list[ast.stmt]:
     try:
         with open(path, "rb") as file:

@@ -11,14 +11,16 @@ that it reads (``by_value``).
 
 from __future__ import annotations
 
+import pickle
 import sys
 from types import CodeType, FunctionType, ModuleType
 
+from workerstate.fingerprint.walk import is_scalar
 from workerstate.program import is_users_file, live_globals, reference
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
     Entry = tuple[str | None, str]  # the module's name, if it was run by that (``-m``), and file
@@ -79,6 +81,43 @@ class Shared:
         top = value.__qualname__.partition(".")[0]
         return top not in self.lacking and reference(value) is not None
 
+    def state(self) -> dict[str, bytes]:
+        """Give what the program may have set in it after its import, pickled, by dotted name.
+
+        For workers that load it. Plain data that its functions read, and plain attributes of its
+        classes; the rest (locks, sockets, sentinels) is to be each process's own.
+        """
+        if self.entry is None:
+            return {}
+        from workerstate.facets.modules import is_plain
+        from workerstate.guard import names_set
+
+        later = names_set(self.entry[1])
+        found = {}
+        for name, value in self._readable():
+            fixed = is_scalar(value) and name.rpartition(".")[2] not in later
+            if is_plain(value) and not fixed:
+                try:
+                    found[name] = pickle.dumps(value, 5)
+                except Exception:  # each process has its own
+                    pass
+        return found
+
+    def _readable(self) -> Iterator[tuple[str, Any]]:
+        """Give the globals that functions of the module read, and attributes of its classes."""
+        own = {name: each for name, each in list(self.space.items()) if _is_own(each)}
+        read = {
+            name for each in own.values() for code in _codes(each) for name in global_names(code)
+        }
+        for name in sorted(read - self.lacking):
+            if name in self.space:
+                yield name, self.space[name]
+        for name, each in own.items():
+            if isinstance(each, type) and name not in self.lacking:
+                for attribute, value in list(vars(each).items()):
+                    if not attribute.startswith("__"):
+                        yield f"{name}.{attribute}", value
+
     def extras(self, code: CodeType) -> dict[str, Any]:
         """Give the globals that workers lack and that code reads or sets."""
         missing = self.lacking & names_in(code)
@@ -123,16 +162,28 @@ def _forked(space: dict[str, Any]) -> Shared:
     return Shared(bound, there=True, steady="__file__" in space)
 
 
-def begin(entry: Entry | None) -> None:
+def begin(entry: Entry | None, state: Mapping[str, bytes]) -> None:
     """In a worker that has not the parent's: have a main module, run or empty.
+
+    Args:
+        entry: from what to load it.
+        state: what its globals are in the parent; they are set where they differ.
 
     Raises:
         BaseException: what it raises.
     """
-    if entry is not None:
-        load(entry)
-    else:
+    if entry is None:
         _enter(ModuleType("__main__"))
+        return
+    load(entry)
+    from workerstate.facets.modules import put
+
+    for path, data in state.items():
+        owner: Any = sys.modules["__main__"]
+        *outer, name = path.split(".")
+        for each in outer:
+            owner = getattr(owner, each)
+        put(owner, name, pickle.loads(data))
 
 
 def said(entry: Entry | None) -> str:

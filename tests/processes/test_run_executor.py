@@ -48,15 +48,14 @@ def test_each_task_and_worker_is_told(
 
 
 STALE = """
-import sys
+import decimal, sys
 from workerstate import Executor
-OPTIONS = {}
-def work(x):
-    return OPTIONS.get("rate")
+def third(x):
+    return decimal.Decimal(x) / 3
 if __name__ == "__main__":
-    OPTIONS["rate"] = 1
+    decimal.getcontext().prec = 4
     with Executor(1, start_method=sys.argv[1]) as pool:
-        print(pool.submit(work, 1).result())
+        print(len(str(pool.submit(third, 1).result())))
 """
 
 
@@ -64,6 +63,6 @@ if __name__ == "__main__":
 def test_what_a_worker_lacks_is_told(method: str, run_observed: Callable[..., Observed]) -> None:
     """Workers of a template are compared with the parent as those of other start methods are."""
     seen = run_observed(STALE, method)
-    assert seen.stdout == b"None\n"
-    assert seen.codes == ["WS103"]
-    assert "__main__.OPTIONS" in str(seen.document["findings"])
+    assert seen.stdout == b"30\n"
+    assert seen.codes == ["WS102"]
+    assert "decimal" in str(seen.document["findings"])

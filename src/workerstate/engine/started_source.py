@@ -14,6 +14,7 @@ from workerstate.engine.ending import drop_output
 from workerstate.engine.source import Source
 from workerstate.engine.workers import Slot, Worker
 from workerstate.errors import SpecError
+from workerstate.snapshot import apply_settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class StartedSource(Source):
         self._caller = contextvars.copy_context()
         self._stopping = False
         self.shared = mainmodule.shared_with(context.get_start_method())
+        self.state = self.shared.state()
         portable.always_by_value()
 
     def open(self, pool: Pool) -> None:
@@ -140,7 +142,8 @@ class Orders:
         self.served = source._context.get_start_method() == "forkserver"
         self.fds = (end.fileno(), pool.arena.fd, pool.board.fd)
         self.shared: Shared | None = source.shared
-        self.entry = source.shared.entry
+        self.main = (source.shared.entry, source.state)
+        self.early = {} if source.shared.there else source._fleet.early()
         self.has_main = source.shared.there
         # loky's workers would have it for what they start themselves, too.
         self.method = multiprocessing.get_start_method(allow_none=True)
@@ -171,13 +174,15 @@ def _begin(orders: Orders) -> tuple[Here | None, WorkerStartError | None]:
         start = orders.fleet.orders_here()
     else:
         assert orders.start is not None
-        step = mainmodule.said(orders.entry)
+        step = "the settings of set="
         try:
+            apply_settings(orders.early)
+            step = mainmodule.said(orders.main[0])
             if multiprocessing.get_start_method(allow_none=True) == "loky":
                 multiprocessing.set_start_method(orders.method, force=True)
             if not orders.has_main:
-                mainmodule.begin(orders.entry)
-                if orders.entry is None:
+                mainmodule.begin(*orders.main)
+                if orders.main[0] is None:
                     portable.by_value_first()
             step = "what the spec holds"
             start = portable.loads(orders.start)

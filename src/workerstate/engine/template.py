@@ -254,8 +254,8 @@ def _prepare(start: dict[str, Any]) -> tuple[Here | None, WorkerStartError | Non
     step = "the settings of set="
     try:
         apply_settings(start["early"])  # the rest may be of classes of the main module
-        step = mainmodule.said(start["main"])
-        mainmodule.begin(start["main"])
+        step = mainmodule.said(start["main"][0])
+        mainmodule.begin(*start["main"])
         step = "what the spec holds"
         birth = portable.loads(start["birth"])
     except (Exception, SystemExit) as error:

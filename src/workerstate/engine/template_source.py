@@ -10,7 +10,6 @@ import subprocess
 import sys
 
 from workerstate import mainmodule, portable
-from workerstate.applying import EARLY
 from workerstate.engine import processes, wire
 from workerstate.engine.source import Source
 from workerstate.engine.workers import Slot, Worker
@@ -65,8 +64,8 @@ class TemplateSource(Source):
         birth, settings, self._fingerprint = self._fleet.orders()
         start = {
             "birth": portable.dumps(birth, self.shared),
-            "main": self.shared.entry,
-            "early": {name: birth.given[name] for name in EARLY if name in birth.given},
+            "main": (self.shared.entry, self.shared.state()),
+            "early": self._fleet.early(),
             "settings": settings,
             "fingerprint": self._fingerprint,
             "argv": list(sys.argv),

@@ -12,6 +12,14 @@ from workerstate import Executor, WorkerSpec
 MODEL = None
 OPTIONS = {"rate": 1}
 MISSING = object()
+MODE = "as imported"
+
+
+class Settings:
+    level = "as imported"
+    names = ()
+
+
 COUNTS = []
 LOCAL = threading.local()
 
@@ -48,6 +56,10 @@ def moved(point):
 
 def rate():
     return OPTIONS["rate"]
+
+
+def mode(sentinel=MISSING):
+    return MODE, Settings.level, Settings.names, sentinel is MISSING
 
 
 def fail():
@@ -125,6 +137,8 @@ def try_tasks(pool, more):
 if __name__ == "__main__":
     FACTOR = 3
     OPTIONS["rate"] = 7
+    MODE = "as set"
+    Settings.level = "as set"
 
     class Late:
         def __init__(self, x):
@@ -140,3 +154,4 @@ if __name__ == "__main__":
             for row in try_tasks(pool, more):
                 print(row)
             print([pool.submit(count).result() for _ in range(2)])
+            print(pool.submit(mode).result())
