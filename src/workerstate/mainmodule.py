@@ -85,7 +85,8 @@ class Shared:
         """Give what the program may have set in it after its import, pickled, by dotted name.
 
         For workers that load it. Plain data that its functions read, and plain attributes of its
-        classes; the rest (locks, sockets, sentinels) is to be each process's own.
+        classes; of other values, those that its source sets later. The rest (locks, sockets,
+        sentinels) is to be each process's own.
         """
         if self.entry is None:
             return {}
@@ -95,8 +96,8 @@ class Shared:
         later = names_set(self.entry[1])
         found = {}
         for name, value in self._readable():
-            fixed = is_scalar(value) and name.rpartition(".")[2] not in later
-            if is_plain(value) and not fixed:
+            is_set = name.rpartition(".")[2] in later and not callable(value)
+            if is_set or (is_plain(value) and not is_scalar(value)):
                 try:
                     found[name] = pickle.dumps(value, 5)
                 except Exception:  # each process has its own

@@ -58,7 +58,7 @@ def test_a_script(method):
     assert done.returncode == 0, done.stderr
     mode = "as imported" if method in ("spawn", "forkserver") else "as set"
     # multiprocessing gives them the main module as a run of it leaves it.
-    last = f"{(mode, mode, (), True)}"
+    last = f"{(mode, mode, 'as set' if mode == 'as set' else None, (), True)}"
     never, call, task = ([*SAID, counts, last] for counts in ("[1, 2]", "[1, 1]", "[1, 1]"))
     assert done.stdout.split("\n")[:-1] == [*never, *call, *task]
 

@@ -2,6 +2,7 @@
 
 import enum
 import functools
+import logging
 import os
 import sys
 import threading
@@ -13,6 +14,7 @@ MODEL = None
 OPTIONS = {"rate": 1}
 MISSING = object()
 MODE = "as imported"
+LOG = None
 
 
 class Settings:
@@ -59,7 +61,7 @@ def rate():
 
 
 def mode(sentinel=MISSING):
-    return MODE, Settings.level, Settings.names, sentinel is MISSING
+    return MODE, Settings.level, LOG and LOG.name, Settings.names, sentinel is MISSING
 
 
 def fail():
@@ -138,6 +140,7 @@ if __name__ == "__main__":
     FACTOR = 3
     OPTIONS["rate"] = 7
     MODE = "as set"
+    LOG = logging.getLogger("as set")
     Settings.level = "as set"
 
     class Late:
