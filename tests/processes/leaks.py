@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import types
 import warnings
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -208,6 +209,10 @@ def make_segment(unlink):
 
 def run_thread():
     threading.Thread(target=_wait, name="its-own-thread", daemon=True).start()
+
+
+def run_short_thread():
+    threading.Thread(target=time.sleep, args=(0.2,)).start()
 
 
 def hold_lock():

@@ -156,6 +156,12 @@ def test_numbers_differ_between_workers(method, clean):
     assert len({number for pair in found for number in pair}) == 16
 
 
+def test_a_thread_that_ends_is_no_danger():
+    """A template waits for what a library has left running for a moment."""
+    with Executor(1, spec=WorkerSpec(initializer=leaks.run_short_thread)) as pool:
+        assert pool.submit(abs, -1).result(30) == 1
+
+
 def ask_for_resource():
     workerstate.resource("connection")
 

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 import warnings
 
 import pytest
@@ -341,6 +342,9 @@ def test_forking_finds_no_thread_of_the_hub(kept):
     """It is stopped for that moment, so no lock is inherited held and Python 3.12 doesn't warn."""
     if sys.version_info[:2] == (3, 13):
         pytest.skip("3.13 counts the threads after its fork hooks have run")
+    end = time.monotonic() + 10
+    while threading.active_count() > 2 and time.monotonic() < end:  # of other tests
+        time.sleep(0.01)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         pid = os.fork()

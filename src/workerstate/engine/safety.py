@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _TASKS = "/proc/self/task"
+_ENDING = 1.0  # seconds that threads may take to end which a library has left behind
 
 
 def culprits() -> list[str]:
@@ -28,8 +29,13 @@ def _python_threads() -> list[str]:
     threading: Any = sys.modules.get("threading")
     if threading is None:
         return []
-    main = threading.main_thread()
-    return [f"thread {each.name!r} runs" for each in threading.enumerate() if each is not main]
+    import time
+
+    deadline = time.monotonic() + _ENDING
+    others = [each for each in threading.enumerate() if each is not threading.main_thread()]
+    for each in others:
+        each.join(max(0.0, deadline - time.monotonic()))
+    return [f"thread {each.name!r} runs" for each in others if each.is_alive()]
 
 
 def _native_threads() -> list[str]:
