@@ -7,10 +7,12 @@ get the rest when somebody registers a callback, or waits for several of them.
 
 from __future__ import annotations
 
+import math
 from _thread import allocate_lock
 from concurrent.futures import Future
 from concurrent.futures._base import CANCELLED, CANCELLED_AND_NOTIFIED, FINISHED, PENDING, RUNNING
 from threading import Condition
+from time import monotonic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+# Seconds of one wait. An interrupt (Ctrl-C) that comes as a wait begins, while the interpreter lets
+# another thread run, ends no wait: it is seen when the next one begins.
+LOOK = 0.5
 _OPEN = (PENDING, RUNNING)
 _DONE = (FINISHED, CANCELLED, CANCELLED_AND_NOTIFIED)
 # What the base class makes for each future, here of the pool's lock.
@@ -113,8 +118,10 @@ class TaskFuture(Future):  # type: ignore[type-arg]
                 return
             self._sleepers = (*self._sleepers, sleeper)
         woken = False
+        end = math.inf if timeout is None else monotonic() + timeout
         try:
-            woken = sleeper.acquire(True, -1 if timeout is None else max(timeout, 0))
+            while not woken and (left := end - monotonic()) > 0:
+                woken = sleeper.acquire(True, min(left, LOOK))
         finally:
             if not woken:
                 with self._lock:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from threading import Condition
 
+from workerstate.engine.futures import LOOK
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -150,5 +152,5 @@ class Job:
                     from concurrent.futures import TimeoutError as NotYetError
 
                     raise NotYetError
-                self._arrived.wait(left)
+                self._arrived.wait(LOOK if left is None else min(left, LOOK))
             return self._parts.pop(at)
