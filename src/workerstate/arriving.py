@@ -1,8 +1,8 @@
-"""Functions of the main module that were sent by value, made again where they arrive.
+"""Functions that were sent as their code, made again where they arrive.
 
-They read and set the globals of the main module that is there; so all of them see what an
-initializer has set. A global that has come before is set again only if it has changed since where
-it comes from: what the worker has made of it stays.
+They read and set the globals of their module that is there; so all those of a main module see what
+an initializer has set. A global that has come before is set again only if it has changed since
+where it comes from: what the worker has made of it stays.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 _came: dict[str, bytes | None] = {}  # globals that have come here, and what tells their value
 
 
-def make_function(code: bytes, cells: int, name: str, qualified: str) -> FunctionType:
-    """Make a function of its code, with the globals of this process's main module."""
-    space = live_globals(vars(sys.modules["__main__"]))
+def make_function(code: bytes, module: str, cells: int, name: str, qualified: str) -> FunctionType:
+    """Make a function of its code, with the globals of its module in this process."""
+    home = sys.modules.get(module) or __import__(module, fromlist=["_"])
+    space = live_globals(vars(home))
     closure = tuple(CellType() for _ in range(cells))
     function = FunctionType(marshal.loads(code), space, name, None, closure)
     function.__qualname__ = qualified

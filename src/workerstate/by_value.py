@@ -17,7 +17,8 @@ from types import CellType, FunctionType, ModuleType
 import cloudpickle
 
 from workerstate.arriving import fill_function, make_cached, make_function
-from workerstate.mainmodule import MAIN, names_in
+from workerstate.mainmodule import named_in, names_in
+from workerstate.program import MAIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from workerstate.mainmodule import Shared
 
 _Cached = type(functools.lru_cache(abs))
-LONG = 64 << 10  # bytes; what is longer goes beside the pickle
 
 
 def dumps(value: object, shared: Shared | None = None, beside: Any = None) -> bytes:
@@ -97,12 +97,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             {name: _signed(value) for name, value in extras.items()},
             _submodules(code, held),
         )
-        made = (
-            marshal.dumps(code),
-            len(code.co_freevars),
-            function.__name__,
-            function.__qualname__,
-        )
+        name, free = function.__name__, len(code.co_freevars)
+        made = (marshal.dumps(code), "__main__", free, name, function.__qualname__)
         return make_function, made, state, None, None, fill_function
 
 
@@ -139,9 +135,9 @@ def _signed(value: object) -> tuple[bytes | None, Any, bool]:
     for buffer in buffers:
         said.update(buffer.raw())
     sign: bytes = said.digest()
-    if buffers or b"__main__" in data or b"__mp_main__" in data:  # whose classes may go by value
+    if buffers or named_in(data):  # the main module's classes may go by value
         return sign, value, False
-    return sign, pickle.PickleBuffer(data) if len(data) > LONG else data, True
+    return sign, pickle.PickleBuffer(data), True
 
 
 def _submodules(code: CodeType, values: Iterable[object]) -> list[str]:

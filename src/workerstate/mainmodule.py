@@ -15,8 +15,9 @@ import pickle
 import sys
 from types import CodeType, FunctionType, ModuleType
 
+from workerstate.facets import get
 from workerstate.fingerprint.walk import is_scalar
-from workerstate.program import is_users_file, live_globals, reference
+from workerstate.program import MAIN, is_users_file, live_globals, reference
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     Entry = tuple[str | None, str]  # the module's name, if it was run by that (``-m``), and file
 
-MAIN = ("__main__", "__mp_main__")
+_TEXTS = tuple(name.encode() for name in MAIN)
 _GLOBAL = ("LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL")
 
 
@@ -59,20 +60,23 @@ class Shared:
     @property
     def lacking(self) -> frozenset[str]:
         """The names that workers don't have, and those of functions and classes that read such."""
-        if len(self.space) != self._size or not self._steady:
-            self._size = len(self.space)
-            bound = self._bound()
-            if bound is not None:
-                self._lacking = frozenset(_lacking(self.space, bound))
-                own = [name for name in self._lacking if _is_own(self.space.get(name))]
-                self._texts = tuple(name.encode() for name in own)
+        self._look()
         return self._lacking
 
     def has(self, data: bytes) -> bool:
         """Tell whether workers have all of the main module that a pickle may name."""
-        if len(self.space) != self._size or not self._steady:
-            _ = self.lacking
-        return not self._texts or not any(text in data for text in self._texts)
+        self._look()
+        return not any(text in data for text in self._texts)
+
+    def _look(self) -> None:
+        if len(self.space) == self._size and self._steady:
+            return
+        self._size = len(self.space)
+        bound = self._bound()
+        if bound is not None:
+            self._lacking = frozenset(_lacking(self.space, bound))
+            own = [name for name in self._lacking if _is_own(self.space.get(name))]
+            self._texts = tuple(name.encode() for name in own)
 
     def holds(self, value: Any) -> bool:
         """Tell whether workers have a function or class of the main module under its name."""
@@ -82,7 +86,7 @@ class Shared:
         return top not in self.lacking and reference(value) is not None
 
     def state(self) -> dict[str, bytes]:
-        """Give what the program may have set in it after its import, pickled, by dotted name.
+        """Give what the program may have set in it after its import, pickled, by ``module:NAME``.
 
         For workers that load it. Plain data that its functions read, and plain attributes of its
         classes; of other values, those that its source sets later. The rest (locks, sockets,
@@ -99,13 +103,15 @@ class Shared:
             is_set = name.rpartition(".")[2] in later and not callable(value)
             if is_set or (is_plain(value) and not is_scalar(value)):
                 try:
-                    found[name] = pickle.dumps(value, 5)
+                    found[f"__main__:{name}"] = pickle.dumps(value, 5)
                 except Exception:  # each process has its own
                     pass
         return found
 
     def _readable(self) -> Iterator[tuple[str, Any]]:
         """Give the globals that functions of the module read, and attributes of its classes."""
+        from workerstate.facets.modules import is_enum
+
         own = {name: each for name, each in list(self.space.items()) if _is_own(each)}
         read = {
             name for each in own.values() for code in _codes(each) for name in global_names(code)
@@ -114,7 +120,8 @@ class Shared:
             if name in self.space:
                 yield name, self.space[name]
         for name, each in own.items():
-            if isinstance(each, type) and name not in self.lacking:
+            # The attributes of an enumeration are its members, and fixed.
+            if isinstance(each, type) and name not in self.lacking and not is_enum(each):
                 for attribute, value in list(vars(each).items()):
                     if not attribute.startswith("__"):
                         yield f"{name}.{attribute}", value
@@ -176,15 +183,13 @@ def begin(entry: Entry | None, state: Mapping[str, bytes]) -> None:
     if entry is None:
         _enter(ModuleType("__main__"))
         return
-    load(entry)
-    from workerstate.facets.modules import put
-
-    for path, data in state.items():
-        owner: Any = sys.modules["__main__"]
-        *outer, name = path.split(".")
-        for each in outer:
-            owner = getattr(owner, each)
-        put(owner, name, pickle.loads(data))
+    _load(entry)
+    facet = get("modules")
+    for name, data in state.items():
+        try:
+            facet.apply({name: pickle.loads(data)})
+        except Exception:  # nobody has asked for it: what the run has left stays
+            pass
 
 
 def said(entry: Entry | None) -> str:
@@ -218,7 +223,7 @@ def _may_run_again(space: dict[str, Any], path: str) -> bool:
     return True
 
 
-def load(entry: Entry) -> None:
+def _load(entry: Entry) -> None:
     """Run the program's main module in this process, which becomes its ``__main__``.
 
     Raises:
@@ -264,17 +269,15 @@ def _bound_by(path: str) -> frozenset[str] | None:
 
 
 def _lacking(space: dict[str, Any], bound: frozenset[str]) -> set[str]:
-    # Other threads of the program may add names meanwhile.
-    lacking = {name for name in list(space) if name not in bound and not name.startswith("__")}
-    own = {name: list(_codes(space[name])) for name in bound if _is_own(space.get(name))}
-    while lacking:
+    names = dict(space)  # other threads of the program may add some meanwhile
+    lacking = {name for name in names if name not in bound and not name.startswith("__")}
+    more = lacking
+    while more:
         more = {
             name
-            for name, codes in own.items()
-            if name not in lacking and any(_reads(code, lacking) for code in codes)
+            for name in bound - lacking
+            if _is_own(names.get(name)) and any(_reads(c, lacking) for c in _codes(names[name]))
         }
-        if not more:
-            break
         lacking |= more
     return lacking
 
@@ -304,6 +307,11 @@ def _codes(value: Any) -> Iterator[CodeType]:
         if type(value) is FunctionType:
             yield value.__code__
         value, seen = getattr(value, "__wrapped__", None), seen + 1
+
+
+def named_in(data: bytes) -> int:
+    """Give how often a pickle names the main module."""
+    return sum(map(data.count, _TEXTS))
 
 
 def names_in(code: CodeType) -> set[str]:

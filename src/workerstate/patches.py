@@ -10,9 +10,10 @@ from __future__ import annotations
 import io
 import pickle
 import sys
-from types import CellType, CodeType, FunctionType
+from types import FunctionType
 
-from workerstate.program import live_globals, reference
+from workerstate.arriving import fill_function, make_function
+from workerstate.program import reference
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,17 +43,10 @@ class _Pickler(pickle.Pickler):
         kind = type(value)
         if kind is FunctionType:
             return NotImplemented if reference(value) is not None else _of_function(value)
-        if kind is CellType:
-            return make_cell, (value.cell_contents,)
         mock: Any = sys.modules.get("unittest.mock")
         if mock is not None and isinstance(value, mock.NonCallableMock):
             return _of_mock(mock, value)
         return NotImplemented
-
-
-def make_cell(content: object) -> CellType:
-    """Make what a function holds of the one around it."""
-    return CellType(content)
 
 
 def _of_function(function: FunctionType) -> Any:
@@ -61,35 +55,11 @@ def _of_function(function: FunctionType) -> Any:
     closure = function.__closure__ or ()
     if len(closure) > _MOST_FREE:
         raise pickle.PicklingError(f"{function.__qualname__} holds too much of what is around it")
-    made = (
-        marshal.dumps(function.__code__),
-        function.__module__,
-        function.__name__,
-        function.__defaults__,
-        function.__kwdefaults__,
-        closure,
-    )
-    return make_function, made
-
-
-def make_function(
-    code: bytes,
-    module: str,
-    name: str,
-    defaults: tuple[Any, ...] | None,
-    kwdefaults: dict[str, Any] | None,
-    closure: tuple[CellType, ...],
-) -> FunctionType:
-    """Make a function of its code, with the globals of its module here."""
-    import marshal
-
-    home = sys.modules.get(module) or __import__(module, fromlist=["_"])
-    loaded = marshal.loads(code)
-    assert isinstance(loaded, CodeType)
-    space = live_globals(vars(home))
-    function = FunctionType(loaded, space, name, defaults, closure or None)
-    function.__kwdefaults__ = kwdefaults
-    return function
+    code, home, name = function.__code__, function.__module__, function.__name__
+    made = (marshal.dumps(code), home, len(closure), name, function.__qualname__)
+    cells = [(cell.cell_contents,) for cell in closure]
+    state: Any = (function.__defaults__, function.__kwdefaults__, {}, {}, cells, {}, [])
+    return make_function, made, state, None, None, fill_function
 
 
 def _of_mock(mock: Any, value: Any) -> Any:

@@ -9,19 +9,50 @@ from __future__ import annotations
 import os
 import sys
 
-from workerstate import start_reports, starting, workerside
+from workerstate import mainmodule, portable, start_reports, starting, workerside
 from workerstate.resources import close_at_exit
+from workerstate.snapshot import apply_settings
 from workerstate.start_reports import FAILED, STARTED
 from workerstate.steps import Steps
 from workerstate.workerside import Here, Worker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
+    from workerstate.errors import WorkerStartError
     from workerstate.workerside import Birth
 
 TEMPLATE = -1  # in the place of a worker's number
+
+
+def read(
+    number: int,
+    data: bytes,
+    main: tuple[mainmodule.Entry | None, Mapping[str, bytes]] | None,
+    early: Mapping[str, Mapping[str, Any]],
+) -> tuple[Any, WorkerStartError | None]:
+    """Read what the parent has sent of a spec; what goes wrong is given.
+
+    Args:
+        number: this worker's.
+        data: what ``portable.dumps`` gave. It may be of classes of the main module.
+        main: as for ``mainmodule.begin``; None where this process has the main module.
+        early: settings that come before it.
+    """
+    step = "the settings of set="
+    try:
+        apply_settings(early)
+        if main is not None:
+            step = mainmodule.said(main[0])
+            mainmodule.begin(*main)
+            if main[0] is None:
+                portable.by_value_first()
+        step = "what the spec holds"
+        return portable.loads(data), None
+    except (Exception, SystemExit) as error:
+        return None, starting.failure(number, step, error)
 
 
 def prepare(birth: Birth, settings: bytes | None, fingerprint: str) -> Here:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-_MAIN = ("__main__", "__mp_main__")
+MAIN = ("__main__", "__mp_main__")
 _TYPING = {"typing", "typing_extensions", "__future__"}
 _ALIASES = {"GenericAlias", "UnionType"}
 _foreign: set[str] = set()  # names of modules found not to be the program's
@@ -44,9 +44,9 @@ def user_modules() -> dict[str, dict[str, Any]]:
         if namespace is None:
             continue
         file = namespace.get("__file__")
-        if is_users_file(file) or (name in _MAIN and file is None):
+        if is_users_file(file) or (name in MAIN and file is None):
             found.setdefault(plain_module(name), live_globals(namespace))
-        elif name not in _MAIN:  # which may become another module
+        elif name not in MAIN:  # which may become another module
             _foreign.add(name)
     return found
 

@@ -202,6 +202,18 @@ def test_in_map_only_what_cannot_be_sent_fails(pool, processes):
         next(results)
 
 
+@quick_ways
+def test_in_map_only_what_cannot_be_sent_to_a_worker_fails(pool, processes):
+    """Of a chunk, an item that can't be pickled fails, and no worker is given it; others run."""
+    items = [-1, threading.Lock(), -3]
+    results = pool.map(tasks.together, items, chunksize=3)
+    assert next(results) == next(iter(pool.map(tasks.together, [-1])))
+    with pytest.raises(TaskPicklingError, match=r"executor_tasks\.together.*lock.*explain"):
+        next(results)
+    again = pool.map(tasks.together, [-3, threading.Lock()], chunksize=2)
+    assert next(again) == next(iter(pool.map(tasks.together, [-3])))
+
+
 def test_what_waits_can_be_cancelled(pool, apart, tmp_path):
     """A task that no worker has taken is cancelled; one that runs is not."""
     paths = [str(tmp_path / f"go{n}") for n in range(2)]

@@ -116,6 +116,18 @@ def test_a_script_without_a_guard(tmp_path):
     assert (done.stdout, done.stderr) == ("top\n([1], 2)\n", "")
 
 
+@pytest.mark.parametrize("method", ["template", "loky"])
+def test_a_script_that_works_above_its_guard(method, tmp_path):
+    """Nor where there is a guard, but the executor is made outside it."""
+    if method == "loky":
+        pytest.importorskip("loky")
+    path = tmp_path / "script.py"
+    guarded = 'if __name__ == "__main__":\n    print("guarded")\n'
+    path.write_text(UNGUARDED.replace('"template"', repr(method)) + guarded)
+    done = run(path)
+    assert (done.stdout, done.stderr) == ("top\n([1], 2)\nguarded\n", "")
+
+
 def test_unguarded_spawn_says_so(tmp_path):
     """Under spawn the worker says that the script has no guard, rather than nothing."""
     path = tmp_path / "script.py"
@@ -180,6 +192,42 @@ def test_what_the_main_module_raises(method, tmp_path):
     assert done.returncode == 1
     assert f"could not start: import of {path} (the main module): OSError: in use." in done.stderr
     assert 'raise OSError("in use")' in done.stderr.replace("'", '"')  # its own traceback
+
+
+ODD = """
+import enum, os, sys
+from workerstate import Executor
+STATE = FAILS = PLAIN = None
+class Color(enum.Enum):
+    RED = 1
+class Fails:
+    def __reduce__(self):
+        return make, (os.getpid(),)
+def make(pid):
+    if pid != os.getpid():
+        raise LookupError("only where it was made")
+    return Fails()
+def read():
+    return STATE, FAILS, PLAIN, Color.RED is Color["RED"]
+if __name__ == "__main__":
+    class Late:
+        pass
+    STATE, FAILS, PLAIN = Late(), Fails(), [Color.RED]
+    with Executor(1, start_method=sys.argv[1]) as pool:
+        state, fails, plain, same = pool.submit(read).result()
+    print(state, fails, plain[0] is Color.RED, same)
+"""
+
+
+@pytest.mark.parametrize("method", ["template", "loky"])
+def test_what_workers_can_not_have_is_left_out(method, tmp_path):
+    """A global that can't be made again in a worker is there what the import has left."""
+    if method == "loky":
+        pytest.importorskip("loky")
+    path = tmp_path / "script.py"
+    path.write_text(ODD)
+    done = run(path, method)
+    assert (done.returncode, done.stdout) == (0, "None None True True\n"), done.stderr
 
 
 PACKAGE = {

@@ -156,6 +156,26 @@ def test_numbers_differ_between_workers(method, clean):
     assert len({number for pair in found for number in pair}) == 16
 
 
+FOREIGN = """
+import _thread, threading, time
+from workerstate.engine.safety import culprits
+def wait(begun):
+    threading.current_thread()  # which makes an object for it that can't be joined
+    begun.release()
+    time.sleep(60)
+begun = _thread.allocate_lock()
+begun.acquire()
+_thread.start_new_thread(wait, (begun,))
+begun.acquire()
+print(culprits())
+"""
+
+
+def test_a_thread_that_threading_did_not_start_is_named(run_plain):
+    """A foreign thread is a culprit as any other."""
+    assert run_plain(FOREIGN).stdout.startswith(b"[\"thread 'Dummy-")
+
+
 def test_a_thread_that_ends_is_no_danger():
     """A template waits for what a library has left running for a moment."""
     with Executor(1, spec=WorkerSpec(initializer=leaks.run_short_thread)) as pool:

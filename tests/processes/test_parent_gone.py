@@ -133,6 +133,17 @@ def test_all_end_when_the_parent_is_killed(way, state, program):
 
 
 @pytest.mark.parametrize("clean", ["never", "task"])
+def test_a_template_leaves_no_folder(clean, program, tmp_path, monkeypatch):
+    """What workers told about their start goes with the template when the parent was killed."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    process = program(("template", clean), "idle")
+    assert list(tmp_path.glob("workerstate-*"))
+    process.kill()
+    process.wait()
+    until(lambda: not list(tmp_path.glob("workerstate-*")), PROMISED * LOAD)
+
+
+@pytest.mark.parametrize("clean", ["never", "task"])
 def test_a_template_ends_though_others_have_its_connections(clean, program, tmp_path):
     """A process that the parent has forked goes on, with all that was open; no worker does."""
     process = program(("template", clean), "forked")

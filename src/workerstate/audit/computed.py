@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 
 from workerstate.audit.known import ABSENT, Known, is_a
-from workerstate.audit.lookups import class_of, home_of
+from workerstate.audit.lookups import class_of, globals_of, home_of
 from workerstate.fingerprint.classes import (
     ModuleType,
     module_name,
-    module_namespace,
     plain_module,
     qualified,
 )
-from workerstate.program import live_globals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,16 +84,11 @@ def namespace(reach: Reach, name: str, args: Args, at: Place) -> Known | None:
     if name == "globals" and not args:
         return Known(reach.space)
     if owner is not None and issubclass(type(owner.value), ModuleType):
-        return Known(namespace_of_module(owner.value))
+        return Known(globals_of(owner.value))
     reach.note(f"{at}: names looked up by {name}() were not followed")
     if owner is not None:
         reach.read(owner, at)
     return None
-
-
-def namespace_of_module(module: Any) -> dict[str, Any]:
-    """Give the globals of a module object."""
-    return live_globals(module_namespace(module_name(module)) or vars(module))
 
 
 def is_namespace(value: Any) -> bool:

@@ -21,11 +21,11 @@ from workerstate.audit.units import (
     identity,
     initializer_of,
     is_batch,
-    kind_of_called,
     method_of,
     modules_by_value,
     modules_of,
     seeds_itself,
+    sort_of,
     units_of,
 )
 from workerstate.observe import hook, state
@@ -107,7 +107,7 @@ class Inside:
     def submitted(self, pool: int, call: int, task: Any, owner: Any, frame: Any) -> None:
         """A task is submitted to a pool."""
         called, args, named = task
-        key = (type(called), kind_of_called(called), pool, call)
+        key = (type(called), sort_of(called), pool, call)
         known = self._seen.get(key)
         if known is not None and known.call == call and not is_batch(called):
             return

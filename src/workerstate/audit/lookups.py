@@ -58,9 +58,13 @@ def attribute_of(
     return _of_instance(owner, name, getter)
 
 
+def globals_of(module: Any) -> dict[str, Any]:
+    """Give the globals of a module object."""
+    return live_globals(module_namespace(module_name(module)) or vars(module))
+
+
 def _of_module(module: Any, name: str) -> Known | None:
-    home = module_name(module)
-    namespace = live_globals(module_namespace(home) or vars(module))
+    home, namespace = module_name(module), globals_of(module)
     if name in namespace:
         return at_home(namespace[name], f"{home}.{name}")
     if name == "__dict__":

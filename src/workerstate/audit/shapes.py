@@ -43,6 +43,7 @@ _SYNC = (
     *("multiprocessing.managers", "multiprocessing.connection", "multiprocessing.pool"),
     *("multiprocessing.shared_memory", "mmap"),
 )
+_CONTAINERS = (list, tuple, dict, set, frozenset)
 _LIVE = {
     *("_thread.lock", "_thread.RLock", "threading.Condition", "threading.Event"),
     *("threading.Semaphore", "threading.BoundedSemaphore", "threading.Barrier"),
@@ -57,9 +58,6 @@ _LIVE = {
     ),
     *("concurrent.futures.process.ProcessPoolExecutor", "re.Pattern", "module"),
 }
-
-
-_CONTAINERS = (list, tuple, dict, set, frozenset)
 
 
 def resolve(root: str, chain: tuple[str, ...]) -> Any:
@@ -132,10 +130,9 @@ def shape_at(root: str, chain: tuple[str, ...]) -> Shape | None:
     if chain and chain[-1] == TESTED:
         return tested(value)
     if chain and chain[-1] == NAMED:
-        return {"kind": "test", "type": "", "digest": "", "text": _text(value, ""), "parts": {}}
+        return _test(value, "")
     if chain and chain[-1] == FILLED and kind_of(value) != "sync":
-        said = "none" if value is None else "there"
-        return {"kind": "test", "type": said, "digest": said, "text": _text(value, ""), "parts": {}}
+        return _test(value, "none" if value is None else "there")
     if chain and _computes(type(value)):
         return dict(_UNKNOWN)
     name = root.rpartition(".")[2] if not chain else chain[-1].strip(".[]'\"")
@@ -162,14 +159,13 @@ def _computes(kind: type) -> bool:
 
 def tested(value: Any) -> Shape:
     """Tell only whether a value is there: None, empty, or something."""
-    if value is None:
-        said = "none"
-    elif is_scalar(value) or type(value) in _CONTAINERS:
-        said = "filled" if value else "empty"
-    else:
-        said = "filled"
-    made = {"kind": "test", "type": said, "digest": said, "text": _text(value, ""), "parts": {}}
-    return {**made, "plain": is_scalar(value) or type(value) in _CONTAINERS}
+    plain = is_scalar(value) or type(value) in _CONTAINERS
+    said = "none" if value is None else "empty" if plain and not value else "filled"
+    return {**_test(value, said), "plain": plain}
+
+
+def _test(value: Any, said: str) -> Shape:
+    return {"kind": "test", "type": said, "digest": said, "text": _text(value, ""), "parts": {}}
 
 
 def shape(value: Any, name: str = "") -> Shape:

@@ -86,12 +86,12 @@ def identity(unit: Unit) -> object:
     """Tell distinct tasks apart: the function, and what kind of things it gets."""
     function, args, named = unit
     code = code_of(function)
-    kinds = tuple(_kind(value) for value in (*args[:MOST], *list(named.values())[:MOST]))
-    return (id(code) if code is not None else (names.name(function), _kind(function)), kinds)
+    kinds = tuple(sort_of(value) for value in (*args[:MOST], *list(named.values())[:MOST]))
+    return (id(code) if code is not None else (names.name(function), sort_of(function)), kinds)
 
 
-def _kind(value: Any, depth: int = 2) -> object:
-    """Give what tells one argument from another: its class, and the code that it brings."""
+def sort_of(value: Any, depth: int = 2) -> object:
+    """Give what tells one value from another: its class, and the code that it brings."""
     code = code_of(value)
     if code is not None:
         return id(code)
@@ -102,20 +102,15 @@ def _kind(value: Any, depth: int = 2) -> object:
         return id(kind)
     if kind is imported("functools", "partial"):
         held = (value.func, *value.args[:MOST], *list(value.keywords.values())[:MOST])
-        return (id(kind), *(_kind(each, depth - 1) for each in held))
+        return (id(kind), *(sort_of(each, depth - 1) for each in held))
     state = list(attributes_of(value).values())[: 2 * MOST]
-    return (id(kind), *(_kind(each, depth - 1) for each in state if _is_code(each)))
+    return (id(kind), *(sort_of(each, depth - 1) for each in state if _is_code(each)))
 
 
 def _is_code(value: Any) -> bool:
     kind = type(value)
     partial = kind is imported("functools", "partial")
     return partial or code_of(value) is not None or issubclass(kind, type)
-
-
-def kind_of_called(called: Any) -> object:
-    """Tell what is called from another, whatever it is given."""
-    return _kind(called)
 
 
 def code_of(value: Any) -> Any:

@@ -186,8 +186,7 @@ class Dispatcher:
                 first, *rest = [self.chunk(job, item, 1) for item in range(start, start + size)]
                 self.put_back(rest)
                 return first
-            refused = ((_refuse, [error.args], True, None, start), self.arena, self._lend)
-            data = encode(*refused)
+            data = encode((_refuse, [error.args], True, None, start), self.arena, self._lend)
         return Task(data, job.fn, job.call, job.limits, job=job, start=start, size=size)
 
     def _several(self, worker: Worker) -> list[Task]:

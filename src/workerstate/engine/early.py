@@ -23,15 +23,6 @@ class Early:
         self._settings = (fingerprint, settings)
 
     def __reduce__(self) -> Any:
-        return take_on, self._settings
+        from workerstate import starting
 
-
-def take_on(fingerprint: str, settings: bytes | None) -> None:
-    """Match those of these settings that decide where imports come from.
-
-    Raises:
-        FacetError: that can't be done.
-    """
-    from workerstate import starting
-
-    starting.take_early(fingerprint, settings)
+        return starting.take_early, self._settings

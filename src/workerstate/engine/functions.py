@@ -13,8 +13,8 @@ import weakref
 from pickle import loads
 from types import BuiltinFunctionType, FunctionType, ModuleType
 
-from workerstate.engine.payload import main_names
-from workerstate.mainmodule import MAIN
+from workerstate.mainmodule import named_in
+from workerstate.program import MAIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Sent:
 
     def __init__(self, data: bytes) -> None:
         self.data = data
-        self.names = main_names(data)
+        self.names = named_in(data)
 
     def __reduce__(self) -> Any:
         return loads, (self.data,)

@@ -15,6 +15,7 @@ import sys
 from pickle import dumps, loads
 
 from workerstate.engine.arena import PAGE, WINDOW, private, write_all
+from workerstate.mainmodule import named_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ SMALL = 64 << 10  # bytes; a buffer below this stays in the pickle
 LONGEST = 96 << 10  # bytes of a pickle that still goes through the socket
 PLAIN, SHARED, OWN = 0, 1, 2  # the first byte of a message: where the buffers are
 _PLAIN, _SHARED, _OWN = bytes([PLAIN]), bytes([SHARED]), bytes([OWN])
-_BY_NAME = (b"__main__", b"__mp_main__")
 
 
 class Encoded:
@@ -128,11 +128,6 @@ def decode(data: memoryview, arena: Arena, fd: int, gone: Callable[[int], None] 
     return loads(head, buffers=views)
 
 
-def main_names(data: bytes) -> int:
-    """Give how often a pickle names the main module."""
-    return data.count(_BY_NAME[0]) + data.count(_BY_NAME[1])
-
-
 def pickled(
     value: object,
     beside: Any = None,
@@ -152,36 +147,22 @@ def pickled(
     Raises:
         Exception: what pickle raises.
     """
-    big = [] if big is None else big
+    first: Exception | None = None
     try:
         data = dumps(value, 5, buffer_callback=beside)
-        if main_names(data) == names or (shared is not None and shared.has(data)):
+        if named_in(data) == names or (shared is not None and shared.has(data)):
             return data
-    except Exception as error:
+    except Exception as error:  # by name it can't be sent: lambdas, local functions
+        first = error
+    if big:
         big.clear()
-        return _second_try(value, beside, error, shared)
-    big.clear()
-    return by_value(value, beside, shared)
+    from workerstate import by_value
 
-
-def by_value(value: object, beside: Any = None, shared: Shared | None = None) -> bytes:
-    """Pickle with cloudpickle, which is imported only where it is needed.
-
-    Raises:
-        Exception: what it raises.
-    """
-    from workerstate.by_value import dumps as dumps_by_value
-
-    return dumps_by_value(value, shared, beside)
-
-
-def _second_try(value: object, beside: Any, error: Exception, shared: Shared | None) -> bytes:
-    """Pickle by value what can't be by name (lambdas, local functions), or say what was wrong."""
     try:
-        return by_value(value, beside, shared)
+        return by_value.dumps(value, shared, beside)
     except Exception as second:
         # An object whose own pickling fails gives the same error both times.
-        raise (second if type(second) is not type(error) else error) from None
+        raise (first if type(second) is type(first) else second) from None
 
 
 def _places(parts: list[memoryview]) -> tuple[list[tuple[int, int]], int]:

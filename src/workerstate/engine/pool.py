@@ -57,15 +57,9 @@ class Pool:
         self.board = Board(workers)
         self.slots = [Slot(number, self.board.cell(number)) for number in range(workers)]
         self.deadlines = Deadlines(self)
-        watch = self.deadlines.watch
+        watch, shared, early = self.deadlines.watch, source.shared, source.early
         self.tasks = Dispatcher(
-            self.arena,
-            workers,
-            self._renew,
-            watch,
-            by_call=by_call,
-            shared=source.shared,
-            early=source.early,
+            self.arena, workers, self._renew, watch, by_call=by_call, shared=shared, early=early
         )
         self.lock = self.tasks.lock
         self.hearing = Hearing(self)

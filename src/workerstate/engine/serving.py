@@ -12,6 +12,7 @@ from time import perf_counter
 
 from workerstate.engine import wire
 from workerstate.engine.payload import decode, encode, pickled
+from workerstate.program import MAIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -241,11 +242,11 @@ def said(error: BaseException) -> tuple[Any, ...]:
 
 def _dumps_by_value(error: BaseException) -> bytes:
     """Pickle what is of a class that the parent sent by value, which alone can be read there."""
-    from workerstate.engine.payload import by_value
-
-    if type(error).__module__ not in ("__main__", "__mp_main__"):
+    if type(error).__module__ not in MAIN:
         raise TypeError("it can be pickled, but not read again")
-    return by_value(error)
+    from workerstate import by_value
+
+    return by_value.dumps(error)
 
 
 def _unsendable(value: object, error: BaseException) -> tuple[Any, ...]:

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+from workerstate import mainmodule, portable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from workerstate.engine.pool import Pool
     from workerstate.engine.workers import Slot, Worker
-    from workerstate.mainmodule import Shared
+    from workerstate.fleet import Fleet
 
 
 class Source:
     """Starts and ends the workers of one pool.
 
-    Attributes:
+    Args:
+        fleet: what they start with.
+        method: how they are started.
         single: each worker runs one task.
+        standby: how many wait in a slot while one runs, where each runs one task.
+
+    Attributes:
         shared: what its workers have of the main module.
         early: a worker must match what a task was submitted with before it can read the task.
     """
 
-    single = early = False
-    shared: Shared
+    def __init__(self, fleet: Fleet, method: str, *, single: bool, standby: int) -> None:
+        self.single = single
+        self.shared = mainmodule.shared_with(method)
+        self.early = fleet.moves_imports
+        self._fleet = fleet
+        self._standby = standby if single else 0
+        self._stopping = False
+        portable.always_by_value()
 
     def open(self, pool: Pool) -> None:
         """Begin: have a worker started for each slot, which is handed to ``pool.deliver``."""

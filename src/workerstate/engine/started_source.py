@@ -8,13 +8,12 @@ import os
 import threading
 import time
 
-from workerstate import mainmodule, portable, preparing, starting
+from workerstate import mainmodule, portable, preparing
 from workerstate.engine import processes, wire
 from workerstate.engine.ending import drop_output
 from workerstate.engine.source import Source
 from workerstate.engine.workers import Slot, Worker
 from workerstate.errors import SpecError
-from workerstate.snapshot import apply_settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from workerstate.engine.pool import Pool
     from workerstate.errors import WorkerStartError
     from workerstate.fleet import Fleet
-    from workerstate.mainmodule import Shared
     from workerstate.workerside import Here
 
 PATIENCE = 10.0  # seconds that workers may take to end
@@ -40,18 +38,12 @@ class StartedSource(Source):
     """
 
     def __init__(self, fleet: Fleet, context: Any, *, single: bool, standby: int = 1) -> None:
-        self.single = single
-        self._fleet = fleet
-        self.early = fleet.moves_imports
+        super().__init__(fleet, context.get_start_method(), single=single, standby=standby)
+        self.state = self.shared.state()
         self._context = context
-        self._standby = standby if single else 0
         self._workers: dict[int, Worker] = {}  # by pidfd
         # A forked worker has the context variables of who asked for it, not of the pool's thread.
         self._caller = contextvars.copy_context()
-        self._stopping = False
-        self.shared = mainmodule.shared_with(context.get_start_method())
-        self.state = self.shared.state()
-        portable.always_by_value()
 
     def open(self, pool: Pool) -> None:
         """Start the first workers, in the thread that asks for it."""
@@ -141,11 +133,8 @@ class Orders:
         self.parent = os.getpid() if _lasts() else 0
         self.served = source._context.get_start_method() == "forkserver"
         self.fds = (end.fileno(), pool.arena.fd, pool.board.fd)
-        self.shared: Shared | None = source.shared
-        self.main = (source.shared.entry, source.state)
-        self.early = {} if source.shared.there else source._fleet.early()
-        self.has_main = source.shared.there
-        # loky's workers would have it for what they start themselves, too.
+        self.main = None if source.shared.there else (source.shared.entry, source.state)
+        self.early = source._fleet.early() if self.main else {}
         self.method = multiprocessing.get_start_method(allow_none=True)
         self.fleet = source._fleet
         self.start: bytes | None = None
@@ -155,9 +144,9 @@ class Orders:
         from multiprocessing.reduction import DupFd
 
         fds = [DupFd(fd) for fd in self.fds]
-        start = portable.dumps(self.fleet.orders(), self.shared)
-        gone = {"source": None, "fleet": None, "shared": None}
-        return {**self.__dict__, **gone, "start": start, "fds": fds}
+        assert self.source is not None
+        start = portable.dumps(self.fleet.orders(), self.source.shared)
+        return {**self.__dict__, "source": None, "fleet": None, "start": start, "fds": fds}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -173,21 +162,13 @@ def _begin(orders: Orders) -> tuple[Here | None, WorkerStartError | None]:
         orders.source.disown()
         start = orders.fleet.orders_here()
     else:
+        if multiprocessing.get_start_method(allow_none=True) == "loky":
+            # What tasks start themselves is to be started as in the parent.
+            multiprocessing.set_start_method(orders.method, force=True)
         assert orders.start is not None
-        step = "the settings of set="
-        try:
-            apply_settings(orders.early)
-            step = mainmodule.said(orders.main[0])
-            if multiprocessing.get_start_method(allow_none=True) == "loky":
-                multiprocessing.set_start_method(orders.method, force=True)
-            if not orders.has_main:
-                mainmodule.begin(*orders.main)
-                if orders.main[0] is None:
-                    portable.by_value_first()
-            step = "what the spec holds"
-            start = portable.loads(orders.start)
-        except (Exception, SystemExit) as error:
-            return None, starting.failure(orders.number, step, error)
+        start, failure = preparing.read(orders.number, orders.start, orders.main, orders.early)
+        if failure is not None:
+            return None, failure
     preparing.reseed_globals()  # those of a forked worker are its parent's
     here = workerside.begin(*start, orders.number)
     return here, here.failure

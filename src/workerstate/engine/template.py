@@ -20,18 +20,17 @@ import pickle
 import select
 import sys
 
-from workerstate import mainmodule, portable, preparing, start_reports, starting
+from workerstate import mainmodule, preparing, start_reports, starting
 from workerstate.engine import heap, processes, serving, wire
 from workerstate.engine.arena import Arena
 from workerstate.engine.board import Board
 from workerstate.engine.ending import disown, end, flush_all
 from workerstate.engine.safety import culprits
 from workerstate.engine.serving import Server
-from workerstate.snapshot import apply_settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, NoReturn
 
     from workerstate.errors import WorkerStartError
     from workerstate.workerside import Here
@@ -229,7 +228,6 @@ def main(orders_fd: int, start_fd: int, arena_fd: int, board_fd: int) -> None:
     if here is None or failure is not None or wrong:
         wire.tell(orders, ("failed", pickle.dumps(failure), wrong))
         _leave(here)
-    assert here is not None
     board = Board(start["workers"], board_fd)
     template = Template(orders, Arena(arena_fd), board, here, often=often)
     wire.tell(orders, ("ready", os.getpid()))
@@ -251,20 +249,16 @@ def _be_child(parent: int, name: str = "MainProcess", key: bytes | None = None) 
 
 def _prepare(start: dict[str, Any]) -> tuple[Here | None, WorkerStartError | None]:
     """Become what the parent orders; what goes wrong is given."""
-    step = "the settings of set="
-    try:
-        apply_settings(start["early"])  # the rest may be of classes of the main module
-        step = mainmodule.said(start["main"][0])
-        mainmodule.begin(*start["main"])
-        step = "what the spec holds"
-        birth = portable.loads(start["birth"])
-    except (Exception, SystemExit) as error:
-        return None, starting.failure(preparing.TEMPLATE, step, error)
+    birth, failure = preparing.read(
+        preparing.TEMPLATE, start["birth"], start["main"], start["early"]
+    )
+    if failure is not None:
+        return None, failure
     here = preparing.prepare(birth, start["settings"], start["fingerprint"])
     return here, here.failure
 
 
-def _leave(here: Here | None) -> None:
+def _leave(here: Here | None) -> NoReturn:
     """End this process, its resources closed; freeing its memory piece by piece would take long."""
     if here is not None:
         here.close()

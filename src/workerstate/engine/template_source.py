@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 
-from workerstate import mainmodule, portable
+from workerstate import portable
 from workerstate.engine import processes, wire
 from workerstate.engine.source import Source
 from workerstate.engine.workers import Slot, Worker
@@ -41,10 +41,7 @@ class TemplateSource(Source):
     """
 
     def __init__(self, fleet: Fleet, *, single: bool, standby: int = 1) -> None:
-        self.single = single
-        self._fleet = fleet
-        self.early = fleet.moves_imports
-        self._standby = standby
+        super().__init__(fleet, "template", single=single, standby=standby)
         self._seen: dict[str, int] = {}
         self._known: set[str] = set()
         self._workers: dict[int, Worker] = {}  # by pid
@@ -53,9 +50,7 @@ class TemplateSource(Source):
         self._new: dict[tuple[int, int], Worker] = {}  # by slot and generation, until the pid comes
         self._process: subprocess.Popen[bytes] | None = None
         self._buffer = memoryview(bytearray(wire.BUFFER))
-        self._stopping = self._ready = False
-        self.shared = mainmodule.shared_with("template")
-        portable.always_by_value()
+        self._ready = False
 
     def open(self, pool: Pool) -> None:
         """Execute the template, and have it fork as soon as it is ready."""

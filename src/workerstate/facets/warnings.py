@@ -12,16 +12,13 @@ import _warnings
 from workerstate.facets import LibraryFacet
 from workerstate.fingerprint import LONGEST, Text, describe_value
 from workerstate.fingerprint.classes import imported, module_namespace, name_of, qualified
-from workerstate.program import load, reference
+from workerstate.program import MAIN, load, reference
 from workerstate.values import Captured
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
-
-
-_MAIN = ("__main__", "__mp_main__")
 
 
 class WarningsFacet(LibraryFacet):
@@ -85,7 +82,7 @@ def _plain(entry: tuple[Any, ...]) -> tuple[Any, ...] | None:
     if issubclass(type(category), type):
         home, name = qualified(category)
         # A class that was sent by value stands nowhere in the main module of its worker.
-        if home in _MAIN and "<locals>" not in name:
+        if home in MAIN and "<locals>" not in name:
             held = category
     return None if held is None else (action, _text(message), held, _text(module), line)
 
