@@ -92,8 +92,7 @@ class WorkerStartError(WorkerstateError, RuntimeError):
         if len(self.args) != 6:
             return super().__str__()
         number, pid, step, reason, _, _ = self.args
-        who = "the template" if number == -1 else f"worker {number}"
-        return f"{who} (pid {pid}) could not start: {step}: {reason}. No task runs in it."
+        return f"{_who(number, pid)} could not start: {step}: {reason}. No task runs in it."
 
     # Executors set the cause of what a task raised to the traceback in the worker, which here is
     # less than the cause that this error brings.
@@ -107,6 +106,10 @@ class WorkerStartError(WorkerstateError, RuntimeError):
     def __cause__(self, value: BaseException | None) -> None:
         if _CAUSE.__get__(self) is None:
             _set_cause(self, value)
+
+
+def _who(number: object, pid: object) -> str:
+    return f"{'the template' if number == -1 else f'worker {number}'} (pid {pid})"
 
 
 _CAUSE: Any = vars(BaseException)["__cause__"]
@@ -194,6 +197,23 @@ class DriftWarning(WorkerstateError, UserWarning):  # noqa: N818  # it is one
 
     def __str__(self) -> str:
         return "; ".join(map(str, self.args))
+
+
+class SlowStartWarning(WorkerstateError, UserWarning):  # noqa: N818  # it is one
+    """A worker, or the template, has been starting for long; tasks wait for it.
+
+    Args: the worker's number (-1: it is the template), its process id, what it is at, and for how
+    many seconds it has been starting.
+    """
+
+    def __str__(self) -> str:
+        if len(self.args) != 4:
+            return super().__str__()
+        number, pid, step, seconds = self.args
+        return (
+            f"{_who(number, pid)} has been starting for {seconds} s, and is at: {step}. Tasks wait "
+            "for it; Executor(start_timeout=seconds) would end such a start with an error"
+        )
 
 
 class UsageError(WorkerstateError):

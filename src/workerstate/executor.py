@@ -61,6 +61,8 @@ class Executor(Declared):
             TaskTimeoutError.
         retries: how often a task is run again whose worker has died, or was killed for its
             ``timeout``; what a task raises is never tried again.
+        start_timeout: seconds that the template, or a worker, may take to start; then its tasks
+            fail with WorkerStartError. A start that takes 30 s is told of by a SlowStartWarning.
 
     Raises:
         SpecError: no such start method, number of workers, or ``clean``; or the start method can't
@@ -77,11 +79,12 @@ class Executor(Declared):
         clean: str = "never",
         timeout: float | None = None,
         retries: int = 0,
+        start_timeout: float | None = None,
     ) -> None:
         self.start_method = _check_method(start_method)
         self.clean = _check_clean(clean, self.start_method)
         self.max_workers = _check_size(max_workers, self.start_method)
-        limited = _check_limits(timeout, retries, self.start_method)
+        limited = _check_limits(timeout, retries, start_timeout, self.start_method)
         spec = spec if spec is not None else WorkerSpec()
         backend = _BACKENDS.get(self.start_method, "workerstate" if HAS_ENGINE else "futures")
         reused = clean != "task"
@@ -89,7 +92,9 @@ class Executor(Declared):
         self._engine: Pool | None = None
         pool: Any
         if HAS_ENGINE and self.start_method in PROCESSES:
-            pool = self._engine = _make_engine(self.start_method, self.max_workers, fleet, clean)
+            pool = self._engine = _make_engine(
+                self.start_method, self.max_workers, fleet, clean, start_timeout
+            )
         else:
             pool = _make_pool(self.start_method, self.max_workers, fleet, clean)
         self._limits = limited
@@ -267,22 +272,28 @@ def _check_size(size: int | None, method: str) -> int:
     return size
 
 
-def _check_limits(timeout: float | None, retries: int, method: str) -> Limits:
+def _check_limits(
+    timeout: float | None, retries: int, start_timeout: float | None, method: str
+) -> Limits:
     from workerstate.engine.tasks import Limits
 
-    if timeout is not None and not timeout > 0:
-        raise SpecError(f"timeout={timeout!r}: seconds, more than 0, or None")
+    for name, seconds in (("timeout", timeout), ("start_timeout", start_timeout)):
+        if seconds is not None and not seconds > 0:
+            raise SpecError(f"{name}={seconds!r}: seconds, more than 0, or None")
     if not isinstance(retries, int) or retries < 0:
         raise SpecError(f"retries={retries!r}: a whole number from 0 on")
-    if (timeout is not None or retries) and not (HAS_ENGINE and method in PROCESSES):
+    limited = retries or timeout is not None or start_timeout is not None
+    if limited and not (HAS_ENGINE and method in PROCESSES):
         raise SpecError(
-            f"timeout= and retries= end a worker to end its task, which start_method={method!r} "
-            f"on {sys.platform} can't; use 'template' on Linux"
+            "timeout=, retries= and start_timeout= end a worker, which "
+            f"start_method={method!r} on {sys.platform} can't; use 'template' on Linux"
         )
     return Limits(timeout, retries)
 
 
-def _make_engine(method: str, size: int, fleet: Fleet, clean: str) -> Pool:
+def _make_engine(
+    method: str, size: int, fleet: Fleet, clean: str, start_timeout: float | None
+) -> Pool:
     from workerstate.engine.pool import Pool
     from workerstate.engine.source import Source
 
@@ -296,7 +307,13 @@ def _make_engine(method: str, size: int, fleet: Fleet, clean: str) -> Pool:
 
         context = _context(method)
         source = StartedSource(fleet, context, single=clean == "task")
-    return Pool(source, size, by_call=clean == "call", last_record=fleet.last_record)
+    return Pool(
+        source,
+        size,
+        by_call=clean == "call",
+        start_timeout=start_timeout,
+        last_record=fleet.last_record,
+    )
 
 
 def _context(method: str) -> Any:

@@ -201,6 +201,16 @@ class Fleet:
                 return None
             time.sleep(0.005)
 
+    def step(self, number: int, pid: int) -> str:
+        """Give what a worker that has not started was about to do last; empty if it told none.
+
+        One that stands by starts with the same number, and may have told after it.
+        """
+        report = start_reports.read(os.path.join(start_reports.folder(), self.name), number)
+        if report is None or report.state != start_reports.STARTING:
+            return ""
+        return report.step if report.pid == pid or _alive(report.pid) else ""
+
     def drain(self, timeout: float = 5.0) -> None:
         """Let the parent's handlers write all that the workers have logged up to now."""
         if self.spec.carried.records or self.spec.carried.stdio:

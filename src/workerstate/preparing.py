@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from workerstate import mainmodule, portable, start_reports, starting, workerside
+from workerstate import mainmodule, portable, starting, workerside
 from workerstate.resources import close_at_exit
 from workerstate.snapshot import apply_settings
 from workerstate.start_reports import FAILED, STARTED
@@ -92,14 +92,15 @@ def make_ready(here: Here) -> bool:
 
     The global generators are in another state before each.
     """
-    if here.birth.seed is not None or _has_own(here):
+    if here.birth.seed is not None or has_own(here.birth):
         return False
     reseed_globals()
     return True
 
 
-def _has_own(here: Here) -> bool:
-    return any(not each.shared for each in here.birth.resources.values())
+def has_own(birth: Birth) -> bool:
+    """Tell whether each worker opens resources of its own."""
+    return any(not each.shared for each in birth.resources.values())
 
 
 def enter(here: Here, *, report: bool) -> None:
@@ -109,7 +110,7 @@ def enter(here: Here, *, report: bool) -> None:
         here: what ``place`` gave, in this process or the one that it was forked from.
         report: whether the parent is to hear of it; not of each task's own process.
     """
-    own = _has_own(here)
+    own = has_own(here.birth)
     steps = Steps(here, _place(here.birth))
     token = workerside._here.set(here)
     try:
@@ -158,9 +159,3 @@ def _place(birth: Birth) -> str:
     if os.path.isdir(birth.folder):
         os.makedirs(place, 0o700, exist_ok=True)
     return place
-
-
-def last_step(folder: str, fleet: str) -> str | None:
-    """Give what a template was doing last that died while it was prepared (parent)."""
-    report = start_reports.read(os.path.join(folder, fleet), TEMPLATE)
-    return report.step if report is not None and report.state == start_reports.STARTING else None

@@ -87,9 +87,10 @@ def take_settings(here: Here, steps: Steps, settings: bytes | None, fingerprint:
     steps.next("the way of log records to the parent")
     _send_records(here.birth)
     libraries = here.birth.libraries if here.birth.seed is not None else ()
-    for source in (*here.birth.preload, *((name, None, None) for name in libraries)):
-        steps.next(f"import of {source[0]!r}")
-        preloading.load(*source)
+    with preloading.rare_collections():
+        for source in (*here.birth.preload, *((name, None, None) for name in libraries)):
+            steps.next(f"import of {source[0]!r}")
+            preloading.load(*source)
     if here.birth.seed is not None:
         seeds.load_generators()
     for name in order(wanted):

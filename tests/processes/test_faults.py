@@ -7,6 +7,7 @@ import gc
 import importlib.util
 import os
 import time
+import warnings
 
 import engine_tasks as tasks
 import pytest
@@ -15,6 +16,7 @@ from workerstate import (
     Executor,
     Resource,
     ResultError,
+    SlowStartWarning,
     TaskPicklingError,
     TaskReadError,
     TaskTimeoutError,
@@ -22,6 +24,7 @@ from workerstate import (
     WorkerSpec,
     WorkerStartError,
 )
+from workerstate.engine import starts
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 METHODS = ("template", "fork", "spawn", "forkserver", "loky")
@@ -225,6 +228,42 @@ def test_a_start_that_fails_is_told_once(method, clean, fault, tmp_path):
             with pytest.raises(WorkerStartError, match=STARTS[fault]):
                 pool.submit(tasks.good, 1).result(30)
     assert len(path.read_text()) <= 5
+
+
+@pytest.mark.parametrize("clean", ["never", "task"])
+def test_a_start_that_hangs_is_ended(method, clean):
+    """With start_timeout, a start that is not over fails all tasks, and says what it was at."""
+    hang = functools.partial(tasks.act, "hang")
+    spec = WorkerSpec(initializer=hang)
+    if method == "template" and clean == "task":  # in its workers, not in the template itself
+        spec = WorkerSpec(resources={"own": Resource(hang)})
+    step = "'own'" if spec.resources else "initializer"
+    with Executor(1, start_method=method, clean=clean, spec=spec, start_timeout=3) as pool:
+        first, second = pool.submit(tasks.good, 1), pool.submit(tasks.good, 2)
+        for future in (first, second):
+            with pytest.raises(WorkerStartError, match=rf"{step}.*3 s \(start_timeout\)"):
+                future.result(30)
+        with pytest.raises(WorkerStartError, match="start_timeout"):
+            pool.submit(tasks.good, 3)
+
+
+@pytest.mark.parametrize("of_its_own", [False, True])
+def test_a_slow_start_is_told_of(method, of_its_own, monkeypatch):
+    """A start that takes long warns, once, with what it is at; then its tasks run."""
+    monkeypatch.setattr("workerstate.engine.starts.SLOW", 0.5)
+    slow = functools.partial(time.sleep, 2.5)
+    spec = WorkerSpec(initializer=slow)
+    if of_its_own:
+        spec = WorkerSpec(resources={"own": Resource(slow)})
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        with Executor(1, start_method=method, spec=spec) as pool:
+            assert pool.submit(tasks.good, 2).result(30) == 4
+            time.sleep(0.7)  # a start that is over is not told of
+    slowly = [each.message for each in told if each.category is SlowStartWarning]
+    assert len(slowly) == 1
+    assert "start_timeout" in str(slowly[0])
+    assert slowly[0].args[2] in ("the initializer", "resource 'own'", starts._EARLY)
 
 
 @pytest.mark.parametrize("clean", ["never", "task"])

@@ -41,7 +41,7 @@ _OPTIONS = (
     "idle_worker_timeout",
 )
 _NAME = "workerstate"  # of the backend, in joblib
-_ENGINE = ("start_method", "clean", "timeout", "retries")
+_ENGINE = ("start_method", "clean", "timeout", "retries", "start_timeout")
 _lock = RLock()
 
 
@@ -62,10 +62,10 @@ _original: list[Callable[..., Any]] = []
 def block(spec: WorkerSpec, **given: Any) -> Iterator[None]:
     """Bind the tasks of this thread's Parallel calls; the options are parallel_config's own.
 
-    With ``start_method``, ``clean``, ``timeout`` or ``retries`` (as ``Executor`` takes them), or
-    ``backend="workerstate"``, they run in workers of ours, which end with the block; with one job
-    too. Threads that have no block of their own go by the one that is open, if it is the only one;
-    joblib's configuration is each thread's own.
+    With ``start_method``, ``clean``, ``timeout``, ``retries`` or ``start_timeout`` (as ``Executor``
+    takes them), or ``backend="workerstate"``, they run in workers of ours, which end with the
+    block; with one job too. Threads that have no block of their own go by the one that is open, if
+    it is the only one; joblib's configuration is each thread's own.
 
     Raises:
         BackendUnavailableError: joblib is not installed.

@@ -13,6 +13,7 @@ from workerstate.engine import processes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from typing import Any
 
 PATIENCE = 1.0  # seconds that threads of a task may go on after it
@@ -43,15 +44,27 @@ def disown() -> None:
     gc.freeze()
 
 
-def flush_all() -> None:
-    """Write what is buffered in any file, before a fork would copy the buffer."""
+def flush_all(known: Collection[int] = ()) -> None:
+    """Write what is buffered in any file, before a fork would copy the buffer.
+
+    Args:
+        known: descriptors of which none has a file of Python's, but for ``sys.stdout`` and
+            ``sys.stderr``. If no other is open for writing, no file needs to be looked for.
+    """
     import gc
     import io
+    from itertools import compress
 
-    kinds = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
-    files = [each for each in gc.get_objects() if type(each) in kinds]
+    for each in (sys.stdout, sys.stderr):
+        _flush(each)
+    if known and not any(_is_written(each) for each in processes.descriptors() - set(known)):
+        return
+    kinds = {io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom}
+    objects = gc.get_objects()  # half a million after some imports
+    files = list(compress(objects, map(kinds.__contains__, map(type, objects))))
+    del objects
     files.sort(key=lambda each: type(each) is not io.TextIOWrapper)  # text is on top of bytes
-    for each in (sys.stdout, sys.stderr, *files):
+    for each in files:
         _flush(each)
 
 
@@ -114,6 +127,15 @@ def _run_exit_functions() -> None:
     if util is not None and (util._finalizer_registry or (process and process._children)):
         # It was imported before the fork, so that its own exit function was disowned.
         util._exit_function()
+
+
+def _is_written(fd: int) -> bool:
+    import fcntl
+
+    try:
+        return fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
+    except OSError:  # it was the listing's own
+        return False
 
 
 def _flush(file: Any) -> None:

@@ -30,9 +30,15 @@ def reserve() -> None:
     _pins[:] = pieces[::512]  # these keep every megabyte of it from being given back
 
 
-def prepare(*, huge: bool) -> None:
-    """Collect and freeze, and, if many forks are to come, lay what is used into huge pages."""
-    gc.collect()
+def prepare(*, huge: bool, collect: bool = True) -> None:
+    """Freeze what is there; if many forks are to come, lay what is used into huge pages.
+
+    Args:
+        huge: many forks are to come.
+        collect: there may be garbage worth looking for; imports leave next to none.
+    """
+    if collect:
+        gc.collect()
     gc.freeze()
     if huge:
         _collapse()

@@ -5,7 +5,8 @@ the parent; so the parent knows which process it gives a task to. A worker that 
 together with the one that takes its place.
 
 What a fork costs is pages, most of all those that a process writes after it: each is a fault, and a
-copy. So the nursery does beforehand what would be the same for each worker.
+copy. So the nursery does beforehand what would be the same for each worker; and a worker that has
+time until its task comes uses that to write the pages that it will need.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import gc
 import os
 import select
 import sys
+from time import monotonic
 
 from workerstate import preparing
 from workerstate.engine import processes, serving, wire
@@ -26,6 +28,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from workerstate.engine.template import Template
 
+IDLE = 0.005  # seconds without an end of a worker, after which the next one has time
 REHEARSALS = 20  # runs after which the interpreter has specialised what it runs (PEP 659)
 
 
@@ -47,6 +50,9 @@ class Nursery:
         self.here = preparing.place(template.here, slot)
         self._most = standby + 1
         self._alive: set[int] = set()
+        self._idle = True
+        # What a worker does without having been sent it.
+        self._trial = encode((int, (), {}, None), template.arena, lambda size: (-1, 0)).data
         cell = template.board.cell(slot)
         birth, shared = template.here.birth, template.shared
         self._server = serving.Server(link, template.arena, cell, birth, shared)
@@ -71,7 +77,9 @@ class Nursery:
                     ended = []
                 if not self._alive:
                     os._exit(0)
+                since = monotonic()
                 child, status = os.waitpid(-1, 0)
+                self._idle = monotonic() - since > IDLE
                 if child in self._alive:
                     self._alive.discard(child)
                     ended.append((child, status))
@@ -85,8 +93,7 @@ class Nursery:
         near, far = wire.pair()
         cell = Board(1).cell(0)
         server = serving.Server(far, self.template.arena, cell, self.here.birth, None)
-        task = encode((int, (), {}, None), self.template.arena, lambda size: (-1, 0))
-        packet = wire.pack_tasks(-1, [(0, task.data)])
+        packet = wire.pack_tasks(-1, [(0, self._trial)])
         for _ in range(REHEARSALS):
             processes.end_with_parent(self.template.pid)
             near.send(packet)
@@ -124,8 +131,14 @@ class Nursery:
         server.end = end_of_link
         if enter(self.here, end_of_link, report=False, ready=ready):
             known = len(sys.modules)
+            if self._idle and serving.watcher is None:
+                server.practise(self._trial)
             if server.serve_one() and len(sys.modules) != known:
                 server.tell_imports(known)
+            if self._idle:
+                # Whoever takes the result may wait for this very processor, which the end of a
+                # big process would keep for milliseconds.
+                os.sched_yield()
         end()
 
     def _wait_for_all(self) -> None:

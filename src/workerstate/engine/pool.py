@@ -16,6 +16,7 @@ from workerstate.engine.futures import TaskFuture
 from workerstate.engine.hearing import Hearing
 from workerstate.engine.mapping import Job
 from workerstate.engine.receiver import IDLE, Receiver
+from workerstate.engine.starts import Starts
 from workerstate.engine.tasks import NONE, Task
 from workerstate.engine.workers import Slot, Worker
 from workerstate.errors import TemplateError
@@ -40,6 +41,7 @@ class Pool:
         source: what starts them.
         workers: how many run at a time.
         by_call: whether the tasks of each call have workers of their own.
+        start_timeout: seconds that a start may take, or None.
         last_record: gives the last log record that came from a process id, or None.
     """
 
@@ -49,6 +51,7 @@ class Pool:
         workers: int,
         *,
         by_call: bool = False,
+        start_timeout: float | None = None,
         last_record: Callable[[int], str | None] = lambda pid: None,
     ) -> None:
         self.source = source
@@ -63,6 +66,7 @@ class Pool:
         )
         self.lock = self.tasks.lock
         self.hearing = Hearing(self)
+        self._starts = Starts(self, start_timeout)
         self.receiver = Receiver("workerstate-pool", self._turn, self.break_with)
         self.broken: BaseException | None = None
         self._futures = RLock()
@@ -159,6 +163,7 @@ class Pool:
 
     def _open(self) -> None:
         try:
+            self._starts.watch()
             self.source.open(self)
         except BaseException:  # what is carried can't be read, say; the next task may try again
             self.source.stop(at_once=True)
@@ -220,6 +225,7 @@ class Pool:
         """Take in a worker that has been started."""
         with self.lock:
             self.receiver.add(worker.end.fileno(), lambda: self.hearing.on_packet(worker))
+            self._starts.watch()
             slot = worker.slot
             if slot.running is None:
                 self._run(worker)
@@ -290,6 +296,7 @@ class Pool:
         slot.generation += 1
         new = self.source.start(slot)
         assert new is not None, "calls have workers of their own where those are there at once"
+        self._starts.watch()
         slot.running = new
         slot.cell.clear()
         self.receiver.add(new.end.fileno(), lambda: self.hearing.on_packet(new))

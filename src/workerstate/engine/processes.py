@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 LAST = 10.0  # seconds for what tasks have left for the exit of their worker
 _F_SETSIG = 10
+_KILL = int(signal.SIGKILL)  # an enumeration's member touches many pages of a forked process
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _libc: list[Any] = []
@@ -25,7 +26,7 @@ def end_with_parent(parent: int) -> None:
     The kernel means the parent's thread, not its process (prctl(2)), so the parent must be one that
     has a single thread, or start this one from a thread that lasts.
     """
-    _prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+    _prctl(_PR_SET_PDEATHSIG, _KILL)
     if os.getppid() != parent:
         os._exit(1)
 
@@ -36,7 +37,7 @@ def end_with_writer(pipe: int) -> None:
     import select
 
     fcntl.fcntl(pipe, fcntl.F_SETOWN, os.getpid())
-    fcntl.fcntl(pipe, _F_SETSIG, int(signal.SIGKILL))
+    fcntl.fcntl(pipe, _F_SETSIG, _KILL)
     fcntl.fcntl(pipe, fcntl.F_SETFL, fcntl.fcntl(pipe, fcntl.F_GETFL) | os.O_ASYNC)
     if select.select([pipe], [], [], 0)[0]:  # before that was heeded
         os._exit(1)
@@ -55,6 +56,11 @@ def children() -> list[int]:
     finally:
         os.close(file)
     return [int(each) for each in found.split()]
+
+
+def descriptors() -> set[int]:
+    """Give the numbers of the files that this process has open, and of one that it had."""
+    return {int(each) for each in os.listdir("/proc/self/fd")}
 
 
 def is_tracker(pid: int) -> bool:
@@ -103,7 +109,7 @@ def end_soon(seconds: float = LAST) -> None:
     Args:
         seconds: 0 takes it back.
     """
-    # Not by way of ``signal``, whose enumerations touch many pages of a process that is to end.
+    # Not by way of ``signal``: see _KILL.
     _signal.signal(_signal.SIGALRM, _signal.SIG_DFL)
     _signal.pthread_sigmask(_signal.SIG_UNBLOCK, (_signal.SIGALRM,))
     _signal.setitimer(_signal.ITIMER_REAL, seconds)
@@ -123,6 +129,6 @@ def kill(pid: int) -> None:
     """Kill a process; it may have ended."""
     assert pid > 0, "0 and less would mean a whole group"
     try:
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, _KILL)
     except OSError:
         pass

@@ -6,6 +6,7 @@ from workerstate import mainmodule, portable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
     from workerstate.engine.pool import Pool
@@ -49,6 +50,14 @@ class Source:
 
     def learn(self, names: list[str]) -> None:
         """Take in which modules a task has imported."""
+
+    def starting(self) -> Iterable[tuple[int, int, float]]:
+        """Give what has not started yet: number, process id, since when (``monotonic``)."""
+        raise NotImplementedError
+
+    def step(self, number: int, pid: int) -> str:
+        """Give what one that has not started was about to do last; empty if that is not known."""
+        return self._fleet.step(number, pid)
 
     def stop(self, *, at_once: bool) -> None:
         """End all processes, and wait for their end; kill them if ``at_once``."""

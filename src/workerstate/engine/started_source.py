@@ -17,6 +17,7 @@ from workerstate.errors import SpecError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
     from workerstate.engine.pool import Pool
@@ -86,6 +87,12 @@ class StartedSource(Source):
         if self.single and not self._stopping:
             with self._pool.lock:
                 self._pool.start(worker.slot)
+
+    def starting(self) -> Iterable[tuple[int, int, float]]:
+        """Give the workers that have not told that they have started."""
+        for worker in self._workers.values():
+            if not worker.ready:
+                yield worker.slot.number, worker.pid, worker.since
 
     def disown(self) -> None:
         """Close, in a process that was forked, the parent's ends of all connections."""

@@ -27,6 +27,7 @@ from workerstate.engine.board import Board
 from workerstate.engine.ending import disown, end, flush_all
 from workerstate.engine.safety import culprits
 from workerstate.engine.serving import Server
+from workerstate.preloading import rare_collections
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -187,6 +188,11 @@ def enter(here: Here, link: wire.Link, *, report: bool, ready: bool = False) -> 
     if not ready:
         preparing.enter(here, report=report)
     if here.failure is None:
+        if preparing.has_own(here.birth):
+            try:
+                wire.tell_ready(link)
+            except OSError:  # the parent has no more use for this worker
+                return False
         if serving.watcher is not None:
             who = here.who
             serving.watcher.forked(who.number, who.parent_pid, single=not report)
@@ -213,7 +219,7 @@ def main(orders_fd: int, start_fd: int, arena_fd: int, board_fd: int) -> None:
     sys.argv[:] = start["argv"]
     if start["process"] is not None:
         _be_child(parent, *start["process"])
-    often = start["often"]
+    often, known = start["often"], processes.descriptors()
     if often and start["imports"]:
         heap.reserve()
     here, failure = _prepare(start)
@@ -221,8 +227,8 @@ def main(orders_fd: int, start_fd: int, arena_fd: int, board_fd: int) -> None:
         _be_child(parent)  # records tell the name of their process
     wrong = [] if failure is not None else culprits()
     if failure is None and not wrong:
-        flush_all()
-        heap.prepare(huge=often)
+        flush_all(known)
+        heap.prepare(huge=often, collect=start["code"])
     processes.kill(watch)
     os.waitpid(watch, 0)
     if here is None or failure is not None or wrong:
@@ -249,9 +255,10 @@ def _be_child(parent: int, name: str = "MainProcess", key: bytes | None = None) 
 
 def _prepare(start: dict[str, Any]) -> tuple[Here | None, WorkerStartError | None]:
     """Become what the parent orders; what goes wrong is given."""
-    birth, failure = preparing.read(
-        preparing.TEMPLATE, start["birth"], start["main"], start["early"]
-    )
+    with rare_collections():
+        birth, failure = preparing.read(
+            preparing.TEMPLATE, start["birth"], start["main"], start["early"]
+        )
     if failure is not None:
         return None, failure
     here = preparing.prepare(birth, start["settings"], start["fingerprint"])

@@ -11,13 +11,15 @@ import sys
 
 from workerstate import portable
 from workerstate.engine import processes, wire
+from workerstate.engine.board import monotonic
 from workerstate.engine.source import Source
 from workerstate.engine.workers import Slot, Worker
 from workerstate.errors import TemplateError, WorkerStartError
-from workerstate.preparing import last_step
+from workerstate.preparing import TEMPLATE, has_own
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
     from workerstate.engine.pool import Pool
@@ -51,12 +53,14 @@ class TemplateSource(Source):
         self._process: subprocess.Popen[bytes] | None = None
         self._buffer = memoryview(bytearray(wire.BUFFER))
         self._ready = False
+        self._since = 0.0
 
     def open(self, pool: Pool) -> None:
         """Execute the template, and have it fork as soon as it is ready."""
         self._pool = pool
         self._orders, far = wire.pair()
         birth, settings, self._fingerprint = self._fleet.orders()
+        code = bool(birth.resources or birth.initializer)
         start = {
             "birth": portable.dumps(birth, self.shared),
             "main": (self.shared.entry, self.shared.state()),
@@ -67,11 +71,11 @@ class TemplateSource(Source):
             "process": _process(),
             "workers": len(pool.slots),
             "often": self.single or pool.tasks.by_call,
-            "imports": bool(
-                birth.preload or birth.resources or birth.initializer or self.shared.entry
-            ),
+            "imports": code or bool(birth.preload or self.shared.entry),
+            "code": code,
         }
         self._birth = birth
+        self._since = monotonic()
         self._process = _execute(start, far, pool.arena.fd, pool.board.fd)
         far.close()
         self._pidfd = os.pidfd_open(self._process.pid)
@@ -96,6 +100,16 @@ class TemplateSource(Source):
         self._new[slot.number, slot.generation] = worker
         self._tell(("worker", slot.number, how), [far.fileno()])
         return worker
+
+    def starting(self) -> Iterable[tuple[int, int, float]]:
+        """Give the template, or its workers that open resources of their own."""
+        if not self._ready:
+            assert self._process is not None
+            yield TEMPLATE, self._process.pid, self._since
+        elif has_own(self._birth):
+            for worker in self._workers.values():
+                if not worker.ready and not worker.gone:
+                    yield worker.slot.number, worker.pid, worker.since
 
     def _replace_nursery(self, slot: Slot, link: wire.Link) -> None:
         """Listen to a slot's new nursery; the old one ends with the worker that it has running."""
@@ -252,11 +266,12 @@ class TemplateSource(Source):
         if self._stopping or self._pool.broken is not None:
             return
         code = self._process.wait()
-        step = None if self._ready else last_step(self._birth.folder, self._birth.fleet)
+        step = "" if self._ready else self.step(TEMPLATE, self._process.pid)
         how = f"killed by signal {-code}" if code < 0 else f"with exit code {code}"
-        if step is not None:
+        if step:
             reason = f"the template's process ended at this step, {how}"
-            self._pool.break_with(WorkerStartError(-1, self._process.pid, step, reason, "", None))
+            error = WorkerStartError(TEMPLATE, self._process.pid, step, reason, "", None)
+            self._pool.break_with(error)
         else:
             self._pool.break_with(TemplateError(f"the template has ended, {how}"))
 

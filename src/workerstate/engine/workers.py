@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 from collections import deque
 
+from workerstate.engine.board import monotonic
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -49,6 +51,7 @@ class Worker:
         gone: it takes no more tasks.
         ready: it has told that it has started.
         served: it has begun a task.
+        since: when it was started, in seconds of ``monotonic``.
         process: what the source keeps of it.
     """
 
@@ -62,6 +65,7 @@ class Worker:
         "process",
         "ready",
         "served",
+        "since",
         "single",
         "slot",
         "windows",
@@ -85,6 +89,7 @@ class Worker:
         self.process = process
         self.packets: deque[Packet] = deque()
         self.windows: set[int] = set()
+        self.since = monotonic()
         self.call: int | None = None
         self.gone = self.ready = self.served = False
 

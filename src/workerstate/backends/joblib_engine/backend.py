@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from workerstate.spec import WorkerSpec
 
-OPTIONS = ("start_method", "clean", "timeout", "retries")
+OPTIONS = ("start_method", "clean", "timeout", "retries", "start_timeout")
 # What every Parallel passes to its backend, asked for or not.
 _JOBLIBS = ("max_nbytes", "temp_folder", "mmap_mode", "verbose", "context")
 
@@ -41,7 +41,8 @@ class Workers:
 
     Args:
         spec: what the workers start with.
-        given: ``start_method``, ``clean``, ``timeout`` and ``retries`` of ``Executor``.
+        given: ``start_method``, ``clean``, ``timeout``, ``retries`` and ``start_timeout`` of
+            ``Executor``.
         is_block: tasks run in workers with ``n_jobs=1`` too.
     """
 
