@@ -51,11 +51,13 @@ class Starts:
                 next_ones = [since + each for _, _, since in starting for each in patience]
                 when = min([each for each in next_ones if each > now], default=now + SLOW)
                 self._pool.receiver.at(when, self._look)
-        found = [(self._pool.source.step(*who), who, now - since) for *who, since in starting]
-        for step, who, seconds in sorted(found, key=lambda each: not each[0]):
-            self._judge(step or _EARLY, *who, seconds)
+        step = self._pool.source.step
+        found = [(step(number, pid), number, pid, now - since) for number, pid, since in starting]
+        for each in sorted(found, key=lambda each: not each[0]):  # what says more goes first
+            self._judge(*each)
 
     def _judge(self, step: str, number: int, pid: int, seconds: float) -> None:
+        step = step or _EARLY
         if self._limit is not None and seconds >= self._limit:
             reason = f"this was not over after {self._limit:g} s (start_timeout)"
             self._pool.break_with(WorkerStartError(number, pid, step, reason, "", None))
