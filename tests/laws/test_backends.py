@@ -153,8 +153,11 @@ def test_a_failing_start_is_told(way, method, what, tmp_path):
     """A start that fails is WorkerStartError with the worker's own error, and no task is run."""
     spec, word = failing(what)
     mark = tmp_path / "ran"
+    # joblib ends a multiprocessing pool at the first error, and a worker that is killed while it
+    # tells of a second one leaves the lock of the results held: Pool.terminate() never returns.
+    count = 1 if method == "multiprocessing" else 3
     with pytest.raises(WorkerStartError) as caught, open_way(way, method, spec, 2) as run:
-        run(declared_tasks.touch, [str(mark)] * 3)
+        run(declared_tasks.touch, [str(mark)] * count)
     assert word in str(caught.value)
     assert word in str(caught.value.__cause__)
     assert not mark.exists()

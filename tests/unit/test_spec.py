@@ -179,7 +179,9 @@ def test_the_executor_refuses_what_it_does_not_have():
         ({"clean": "task", "start_method": "thread"}, "can't be a fresh one"),
         ({"timeout": 0}, "more than 0"),
         ({"retries": -1}, "from 0 on"),
-        ({"timeout": 5, "start_method": "inline"}, "end a worker to end its task"),
+        ({"timeout": 5, "start_method": "inline"}, "end a worker, which"),
+        ({"start_timeout": 5, "start_method": "thread"}, "end a worker, which"),
+        ({"start_timeout": 0}, "more than 0"),
         ({"max_workers": 0}, "from 1 on"),
     ):
         with pytest.raises(SpecError, match=word):
@@ -192,7 +194,7 @@ def test_the_executor_refuses_what_it_does_not_have():
         ({"start_method": "template"}, "needs Linux"),
         ({"start_method": "spawn", "clean": "call"}, "needs Linux"),
         ({"start_method": "fork", "clean": "task"}, "needs"),
-        ({"start_method": "spawn", "retries": 1}, "end a worker to end its task"),
+        ({"start_method": "spawn", "retries": 1}, "end a worker, which"),
     ],
 )
 def test_what_needs_linux_is_refused_elsewhere(monkeypatch, given, word):
