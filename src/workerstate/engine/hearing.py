@@ -47,7 +47,7 @@ class Hearing:
         except OSError:
             size, fd = 0, -1
         if not size:
-            self._pool.left(worker)
+            self._pool.places.left(worker)
             return False
         answer = wire.Results(self._buffer[:size])
         if answer.kind == wire.RESULTS:
@@ -75,7 +75,7 @@ class Hearing:
                 packet.job.learn(packet.size, answer.seconds)
             ended = pool.tasks.answered(worker, answer, rows)
             if answer.last:
-                pool.free(worker)
+                pool.places.free(worker)
         self.finish(worker, ended)
 
     def finish(self, worker: Worker, ended: list[tuple[Task, int, Any]]) -> None:
@@ -130,7 +130,7 @@ class Hearing:
                 pool.tasks.put_back(unbegun)
             else:
                 failed += pool.tasks.lost(unbegun)
-            pool.vacate(worker)
+            pool.places.vacate(worker)
         self.finish(worker, done)
         self._fail(worker, status, failed)
 

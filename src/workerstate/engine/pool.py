@@ -15,11 +15,9 @@ from workerstate.engine.dispatch import Dispatcher
 from workerstate.engine.futures import TaskFuture
 from workerstate.engine.hearing import Hearing
 from workerstate.engine.mapping import Job
+from workerstate.engine.places import Places
 from workerstate.engine.receiver import IDLE, Receiver
-from workerstate.engine.starts import Starts
 from workerstate.engine.tasks import NONE, Task
-from workerstate.engine.workers import Slot, Worker
-from workerstate.errors import TemplateError
 from workerstate.pickling_errors import TaskPicklingError
 
 TYPE_CHECKING = False
@@ -30,8 +28,6 @@ if TYPE_CHECKING:
 
     from workerstate.engine.source import Source
     from workerstate.engine.tasks import Limits
-
-MOST_FAILURES = 3  # workers in a row that end without an answer
 
 
 class Pool:
@@ -58,15 +54,19 @@ class Pool:
         self.pid = os.getpid()
         self.arena = Arena()
         self.board = Board(workers)
-        self.slots = [Slot(number, self.board.cell(number)) for number in range(workers)]
         self.deadlines = Deadlines(self)
-        watch, shared, early = self.deadlines.watch, source.shared, source.early
+        self.places = Places(self, workers, start_timeout)
         self.tasks = Dispatcher(
-            self.arena, workers, self._renew, watch, by_call=by_call, shared=shared, early=early
+            self.arena,
+            workers,
+            self.places.renew,
+            self.deadlines.watch,
+            by_call=by_call,
+            shared=source.shared,
+            early=source.early,
         )
         self.lock = self.tasks.lock
         self.hearing = Hearing(self)
-        self._starts = Starts(self, start_timeout)
         self.receiver = Receiver("workerstate-pool", self._turn, self.break_with)
         self.broken: BaseException | None = None
         self._futures = RLock()
@@ -163,7 +163,7 @@ class Pool:
 
     def _open(self) -> None:
         try:
-            self._starts.watch()
+            self.places.starts.watch()
             self.source.open(self)
         except BaseException:  # what is carried can't be read, say; the next task may try again
             self.source.stop(at_once=True)
@@ -216,91 +216,15 @@ class Pool:
             self.broken = error
             self._closing = self._at_once = True
             failed = self._take_pending()
-            for worker in self._workers():
+            for worker in self.places.workers():
                 failed += self.tasks.unwind(worker)
         for each in failed:
             each.fail(error)
 
-    def deliver(self, worker: Worker) -> None:
-        """Take in a worker that has been started."""
-        with self.lock:
-            self.receiver.add(worker.end.fileno(), lambda: self.hearing.on_packet(worker))
-            self._starts.watch()
-            slot = worker.slot
-            if slot.running is None:
-                self._run(worker)
-            else:
-                slot.ready.append(worker)
-
-    def _run(self, worker: Worker) -> None:
-        worker.slot.running = worker
-        worker.slot.cell.clear()
-        self.tasks.feed(worker)
-
-    def free(self, worker: Worker) -> None:
-        """Give a worker more to do, or its place to the next. Under the lock."""
-        if worker.single:
-            worker.gone = True
-            self._next(worker.slot)
-        else:
-            self.tasks.feed(worker)
-
-    def _next(self, slot: Slot) -> None:
-        slot.running = None
-        while slot.ready:
-            worker = slot.ready.popleft()
-            if not worker.gone:
-                self._run(worker)
-                return
-
-    def left(self, worker: Worker) -> None:
-        """Take in that a worker has closed its end; who has seen it end will say how."""
-        with self.lock:
-            self.receiver.remove(worker.end.fileno())
-            if worker.single and worker.gone:
-                self.tasks.unwind(worker)
-                worker.close()
-
-    def vacate(self, worker: Worker) -> None:
-        """Fill the place that a dead worker leaves. Under the lock."""
-        self._close(worker)
-        slot = worker.slot
-        if worker in slot.ready:
-            slot.ready.remove(worker)
-        slot.failures = 0 if worker.served else slot.failures + 1
-        if slot.failures > MOST_FAILURES:
-            error = TemplateError(
-                f"{slot.failures} workers in a row have ended before they ran a task"
-            )
-            self.receiver.at(0.0, lambda: self.break_with(error))
-        elif slot.running is not worker:
-            return
-        elif worker.single:
-            self._next(slot)
-        elif not self._closing or self.tasks.pending:
-            slot.running = None
-            self.start(slot)
-
-    def start(self, slot: Slot) -> None:
-        """Have a worker started for a slot."""
-        slot.generation += 1
-        worker = self.source.start(slot)
-        if worker is not None:
-            self.deliver(worker)
-
-    def _renew(self, worker: Worker) -> Worker:
-        """Give a new worker in the place of one that has served another call. Under the lock."""
-        slot = worker.slot
-        self._close(worker)
-        slot.running = None
-        slot.generation += 1
-        new = self.source.start(slot)
-        assert new is not None, "calls have workers of their own where those are there at once"
-        self._starts.watch()
-        slot.running = new
-        slot.cell.clear()
-        self.receiver.add(new.end.fileno(), lambda: self.hearing.on_packet(new))
-        return new
+    @property
+    def wants_workers(self) -> bool:
+        """Whether there may be tasks for one more."""
+        return not self._closing or bool(self.tasks.pending)
 
     def run_again(self, task: Task) -> bool:
         """Put back a task that its worker has died of, if it may be run again. Under the lock."""
@@ -315,17 +239,6 @@ class Pool:
         task.late = False
         self.tasks.put_back([task])
         return True
-
-    def _close(self, worker: Worker) -> None:
-        worker.gone = True
-        fd = worker.end.fileno()
-        if fd >= 0:
-            self.receiver.remove(fd)
-            worker.close()
-
-    def _workers(self) -> list[Worker]:
-        found = [each for slot in self.slots for each in (slot.running, *slot.ready)]
-        return [each for each in found if each is not None]
 
     def _turn(self) -> float | None:
         """Do what is due between two rounds of the receiver; give how long it may wait."""
@@ -357,8 +270,8 @@ class Pool:
     def _end(self) -> None:
         self._ended, at_once = self.broken is None, self._at_once
         self.break_with(RuntimeError("the executor was shut down before the task had ended"))
-        for worker in self._workers():
-            self._close(worker)
+        for worker in self.places.workers():
+            self.places.close(worker)
         self.source.stop(at_once=at_once)
         self.arena.close()
         self.board.close()

@@ -38,7 +38,7 @@ class Source:
         portable.always_by_value()
 
     def open(self, pool: Pool) -> None:
-        """Begin: have a worker started for each slot, which is handed to ``pool.deliver``."""
+        """Begin: have a worker started for each slot, which is handed to ``pool.places``."""
         raise NotImplementedError
 
     def start(self, slot: Slot) -> Worker | None:

@@ -52,8 +52,8 @@ class StartedSource(Source):
         _check_place(self._context.get_start_method())
         _start_trackers(self._context)
         for _ in range(1 + self._standby):
-            for slot in pool.slots:
-                pool.start(slot)
+            for slot in pool.places.slots:
+                pool.places.start(slot)
 
     def start(self, slot: Slot) -> Worker | None:
         """Start a worker, which can be sent tasks at once."""
@@ -86,7 +86,7 @@ class StartedSource(Source):
         self._pool.hearing.bury(worker, None if code is None else -code if code < 0 else code << 8)
         if self.single and not self._stopping:
             with self._pool.lock:
-                self._pool.start(worker.slot)
+                self._pool.places.start(worker.slot)
 
     def starting(self) -> Iterable[tuple[int, int, float]]:
         """Give the workers that have not told that they have started."""
@@ -136,7 +136,7 @@ class Orders:
         self.source: StartedSource | None = source
         self.number = number
         self.single = source.single
-        self.slots = len(pool.slots)
+        self.slots = len(pool.places.slots)
         self.parent = os.getpid() if _lasts() else 0
         self.served = source._context.get_start_method() == "forkserver"
         self.fds = (end.fileno(), pool.arena.fd, pool.board.fd)

@@ -69,7 +69,7 @@ class TemplateSource(Source):
             "fingerprint": self._fingerprint,
             "argv": list(sys.argv),
             "process": _process(),
-            "workers": len(pool.slots),
+            "workers": len(pool.places.slots),
             "often": self.single or pool.tasks.by_call,
             "imports": code or bool(birth.preload or self.shared.entry),
             "code": code,
@@ -81,8 +81,8 @@ class TemplateSource(Source):
         self._pidfd = os.pidfd_open(self._process.pid)
         pool.receiver.add(self._orders.fileno(), self._hear)
         pool.receiver.add(self._pidfd, self._ended)
-        for slot in pool.slots:
-            pool.start(slot)
+        for slot in pool.places.slots:
+            pool.places.start(slot)
 
     def start(self, slot: Slot) -> Worker | None:
         """Order a worker, which can be sent tasks at once, or a nursery, which delivers them."""
@@ -147,8 +147,8 @@ class TemplateSource(Source):
         """Have each nursery replaced by one that is forked from the template as it is now."""
         if self.single:
             with self._pool.lock:
-                for slot in self._pool.slots:
-                    self._pool.start(slot)
+                for slot in self._pool.places.slots:
+                    self._pool.places.start(slot)
 
     def learn(self, names: list[str]) -> None:
         """Have the template import what several tasks have imported."""
@@ -189,7 +189,7 @@ class TemplateSource(Source):
 
     def _forked(self, slot: int, generation: int, pid: int) -> None:
         if self.single:
-            self._nurseries[pid] = self._pool.slots[slot]
+            self._nurseries[pid] = self._pool.places.slots[slot]
             return
         worker = self._new.pop((slot, generation))
         worker.pid = pid
@@ -229,7 +229,7 @@ class TemplateSource(Source):
         worker = Worker(slot, wire.Link(fileno=fds[0]), pid=pid, single=True, process=link)
         self._workers[pid] = worker
         if slot.keeper is link:
-            self._pool.deliver(worker)
+            self._pool.places.deliver(worker)
         else:
             worker.gone = worker.served = True
             worker.close()
@@ -244,7 +244,7 @@ class TemplateSource(Source):
         if slot.keeper is link and not self._stopping:
             slot.keeper = None
             with self._pool.lock:
-                self._pool.start(slot)
+                self._pool.places.start(slot)
 
     def _failed(self, pickled: bytes, wrong: list[str]) -> None:
         error = pickle.loads(pickled)
