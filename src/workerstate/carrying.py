@@ -30,6 +30,7 @@ SHOWN_ONLY = {
     "random": "two workers with one state draw the same numbers; use seed=",
     "threads": "a thread can't be moved",
 }
+_WITH_FUNCTIONS = ("numpy", "pandas")  # options that are functions of the program's
 RECORDS = ("logging", "loguru", "structlog")  # names whose records reach the parent's handlers
 
 
@@ -125,7 +126,7 @@ def capture(carried: Carried) -> Settings:
         facet = get("contextvars")
         found["contextvars"] = _declared(facet, facet.capture().observed, carried.everything)
     if carried.everything:
-        for name in ("contextvars", *CARRIED_ONLY):
+        for name in ("contextvars", *_WITH_FUNCTIONS, *CARRIED_ONLY):
             found[name] = {k: v for k, v in found.get(name, {}).items() if _travels(v)}
     _capture_named(carried, found)
     # A context that holds nothing is carried too: a forked worker's may hold something.

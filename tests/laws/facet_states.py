@@ -39,6 +39,11 @@ def handler(*args):
     """Handle a signal, or stand for a hook."""
 
 
+def formatted(number):
+    """Give a number's text, as numpy and pandas ask for it."""
+    return f"{number:.1f}"
+
+
 # Each is run in a fresh interpreter, in which this module's names and os and sys are known.
 STATES = {
     "logging": """
@@ -73,6 +78,7 @@ sys.dont_write_bytecode = not sys.dont_write_bytecode
 import numpy
 numpy.seterr(over="ignore", divide="raise")
 numpy.set_printoptions(precision=3, linewidth=90)
+numpy.set_printoptions(formatter={"float": formatted})
 numpy.setbufsize(16384)
 numpy.random.seed(7)
 """,
@@ -131,7 +137,7 @@ facet_states.API_KEY = SECRET
 import pandas
 pandas.set_option("display.max_rows", 7)
 pandas.set_option("display.max_colwidth", None)
-pandas.set_option("display.float_format", handler)
+pandas.set_option("display.float_format", formatted)
 """,
     "sklearn": "import sklearn; sklearn.set_config(assume_finite=True, transform_output='pandas')",
     "torch": """

@@ -32,7 +32,6 @@ OBSERVED = {
     "hooks": {"hooks sys.displayhook"},
     "threads": {"threads threads", "threads names"},
     "modules": {"modules facet_states.API_KEY"},
-    "pandas": {"pandas display.float_format"},
     "native_threads": {"native_threads OMP_NUM_THREADS", "environ OMP_NUM_THREADS"},
     "contextvars": {"contextvars facet_variable:VARIABLE"},
 }
@@ -46,7 +45,8 @@ SHOWN = {
     "sys_path": "path dont_write_bytecode",
     "flags": "",
     "random": "state",
-    "numpy": "errstate.over errstate.divide print.precision print.linewidth bufsize",
+    "numpy": "errstate.over errstate.divide print.precision print.linewidth print.formatter "
+    "bufsize",
     "decimal": "prec rounding default.traps default.Emax",
     "locale": "LC_COLLATE timezone",
     "contextvars": "facet_variable:VARIABLE",

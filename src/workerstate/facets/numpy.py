@@ -1,7 +1,7 @@
 """How numpy reports floating-point errors, prints arrays, and buffers.
 
 The state of the legacy global generator (``numpy.random.seed``) is shown, as a hash, and never
-carried; a print formatter is a function, and is shown only.
+carried. Print formatters are the functions themselves.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
+
+_FUNCTIONS = ("formatter", "override_repr")  # print options: functions by kind, one for arrays
 
 
 class NumpyFacet(LibraryFacet):
@@ -33,7 +35,7 @@ class NumpyFacet(LibraryFacet):
         for kind, action in imported("numpy", "geterr")().items():
             settings[f"errstate.{kind}"] = action
         for option, value in imported("numpy", "get_printoptions")().items():
-            if is_scalar(value):
+            if is_scalar(value) or option in _FUNCTIONS:
                 settings[f"print.{option}"] = value
             else:
                 observed[f"print.{option}"] = Text(describe_value(value))

@@ -17,7 +17,7 @@ _CONFIG = "pandas._config.config"
 
 
 class PandasFacet(LibraryFacet):
-    """Keys are pandas' own (``display.max_rows``)."""
+    """Keys are pandas' own (``display.max_rows``); a formatter is the function itself."""
 
     name = "pandas"
     module = "pandas"
@@ -35,7 +35,7 @@ class PandasFacet(LibraryFacet):
             value = _value(imported(_CONFIG, "_global_config"), key)
             if value is option.defval:
                 continue
-            if not is_scalar(value):
+            if not is_scalar(value) and not callable(value):
                 observed[key] = Text(describe_value(value))
             elif type(option.defval) is not type(value) or option.defval != value:
                 settings[key] = value
