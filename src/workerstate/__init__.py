@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from workerstate.drift.change import Drift
     from workerstate.errors import (
         BackendUnavailableError,
+        CarryWarning,
         DriftError,
         DriftWarning,
         FacetError,
@@ -40,6 +41,7 @@ __version__ = "0.1.0"
 _HOME = {
     "BackendUnavailableError": "errors",
     "Captured": "values",
+    "CarryWarning": "errors",
     "Difference": "values",
     "Drift": "drift.change",
     "DriftError": "errors",
@@ -76,6 +78,7 @@ _HOME = {
 __all__ = [
     "BackendUnavailableError",
     "Captured",
+    "CarryWarning",
     "Difference",
     "Drift",
     "DriftError",

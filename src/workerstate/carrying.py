@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
+from time import perf_counter
 
 from workerstate import portable, start_reports
-from workerstate.errors import FacetError, SpecError, WorkerstateError
+from workerstate.carried_names import capture_named, declared
+from workerstate.errors import CarryWarning, FacetError, SpecError, outside
 from workerstate.facets import BUILTIN, CARRIED_ONLY, CONTEXTS, get
 from workerstate.facets.plugins import references
 from workerstate.fingerprint.walk import is_scalar
-from workerstate.values import UNSET
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ SHOWN_ONLY = {
     "random": "two workers with one state draw the same numbers; use seed=",
     "threads": "a thread can't be moved",
 }
+SLOW = 0.05  # seconds of one reading
+TOLD = 3  # slow readings after which that is told
 _WITH_FUNCTIONS = ("numpy", "pandas")  # options that are functions of the program's
 RECORDS = ("logging", "loguru", "structlog")  # names whose records reach the parent's handlers
 
@@ -53,6 +57,7 @@ class Carried:
         "libraries",
         "named",
         "records",
+        "slow",
         "stdio",
     )
 
@@ -65,6 +70,7 @@ class Carried:
         self._words = words
         self._facets: list[str] | None = None
         self.last: Any = None  # what was carried last, and its pickle
+        self.slow = 0  # how often reading it took long
         self.records = bool(self.libraries) or "logging" in words or self.everything
 
     @property
@@ -124,11 +130,11 @@ def capture(carried: Carried) -> Settings:
             raise SpecError(f"carry={name!r}: {facet.fail('capture', error)}") from error
     if "contextvars" in carried.facets and get("contextvars").present():
         facet = get("contextvars")
-        found["contextvars"] = _declared(facet, facet.capture().observed, carried.everything)
+        found["contextvars"] = declared(facet, facet.capture().observed, carried.everything)
     if carried.everything:
         for name in ("contextvars", *_WITH_FUNCTIONS, *CARRIED_ONLY):
             found[name] = {k: v for k, v in found.get(name, {}).items() if _travels(v)}
-    _capture_named(carried, found)
+    capture_named(carried, found)
     # A context that holds nothing is carried too: a forked worker's may hold something.
     return {
         name: settings
@@ -145,81 +151,6 @@ def _travels(value: object) -> bool:
     return True
 
 
-def _capture_named(carried: Carried, found: Settings) -> None:
-    names = list(carried.named)
-    if "modules" in carried.facets and not carried.everything:
-        from workerstate.program import user_modules
-
-        names += [f"{module}:*" for module in user_modules()]
-    variables = [name for name in names if _is_context_variable(name)]
-    rest = [name for name in names if name not in variables]
-    if variables or "contextvars" in carried.facets:
-        from workerstate.facets.contextvars import send_by_name
-
-        send_by_name()
-    if variables:
-        found.setdefault("contextvars", {}).update(_declared(get("contextvars"), variables, False))
-    if rest:
-        found["modules"] = _declared(get("modules"), rest, False)
-
-
-def _declared(facet: Any, names: Iterable[str], lenient: bool) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name in names:
-        try:
-            found.update(_read(facet, name))
-        except Exception as error:
-            if not lenient:
-                raise SpecError(
-                    f"carry={name!r} can't be carried: {_innermost(error)}; "
-                    "it must exist when tasks are submitted, and pickle"
-                ) from error
-    return found
-
-
-def _read(facet: Any, name: str) -> dict[str, Any]:
-    """Give what a name stands for; UNSET for a function or class that stands under its own name.
-
-    By its name it would be what a worker has there, which may be the patch of an earlier task. A
-    class comes with its attributes.
-    """
-    if name.endswith(":*") or facet.name != "modules":
-        read: dict[str, Any] = facet.declared([name])
-        return read
-    from workerstate.program import load, reference
-
-    value = load(name)
-    if callable(value) and reference(value) == name:
-        attributes = facet.declared([name]) if isinstance(value, type) else {}
-        return {**attributes, name: UNSET}
-    if type(value).__name__ == "_local" and type(value).__module__ == "_thread":
-        # What this thread has in it; a worker's task finds it in the thread that runs it.
-        return {f"{name}.{key}": held for key, held in vars(value).items()}
-    try:
-        read = facet.declared([name])
-    except FacetError:
-        portable.loads(portable.dumps(value))  # raises what the error should say
-        read = {name: value}
-    return read
-
-
-def _innermost(error: BaseException) -> str:
-    cause = error.__cause__ if isinstance(error, WorkerstateError) else None
-    cause = cause or error
-    return f"{type(cause).__name__}: {cause}"
-
-
-def _is_context_variable(name: str) -> bool:
-    from workerstate.program import load
-
-    if name.partition(":")[0] not in sys.modules or name.endswith(":*"):
-        return False
-    try:
-        return type(load(name)).__name__ == "ContextVar"
-    except AttributeError:  # it may come before it is needed
-        return False
-
-
 def now(carried: Carried, given: Mapping[str, Mapping[str, Any]]) -> bytes:
     """Give what workers are to have now, pickled; empty where a spec says nothing of it.
 
@@ -228,11 +159,19 @@ def now(carried: Carried, given: Mapping[str, Mapping[str, Any]]) -> bytes:
     """
     for name in given.get("modules", ()):
         _check_owner(name)
+    began = perf_counter()
     found = merge(capture(carried), given)
     if not found:
         return b""
     if _may_change_inside(found):
-        return dumps(found)
+        data = dumps(found)
+        carried.slow += perf_counter() - began > SLOW
+        if carried.slow == TOLD:
+            carried.slow += 1
+            warnings.warn(
+                CarryWarning(*_largest(found), perf_counter() - began), stacklevel=outside()
+            )
+        return data
     last: tuple[Settings, bytes, bool] | None = carried.last
     by_value = portable.is_by_value()
     try:
@@ -243,6 +182,17 @@ def now(carried: Carried, given: Mapping[str, Mapping[str, Any]]) -> bytes:
     data = dumps(found)
     carried.last = (found, data, by_value)
     return data
+
+
+def _largest(found: Settings) -> tuple[str, int]:
+    """Give the name of what takes most to send, and how many bytes."""
+    sizes = [
+        (len(portable.dumps(value)), key if facet == "modules" else f"{facet} {key}")
+        for facet, values in found.items()
+        for key, value in values.items()
+    ]
+    size, name = max(sizes)
+    return name, size
 
 
 def _check_owner(name: str) -> None:

@@ -6,9 +6,14 @@ pickling with its message.
 
 from __future__ import annotations
 
+import os
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+_OWN = os.path.dirname(__file__)
 
 
 class WorkerstateError(Exception):
@@ -199,6 +204,23 @@ class DriftWarning(WorkerstateError, UserWarning):  # noqa: N818  # it is one
         return "; ".join(map(str, self.args))
 
 
+class CarryWarning(WorkerstateError, UserWarning):  # noqa: N818  # it is one
+    """Reading what is carried takes long, and each submit does it again.
+
+    Args: what takes most of it, its bytes when pickled, and the seconds of one reading.
+    """
+
+    def __str__(self) -> str:
+        if len(self.args) != 3:
+            return super().__str__()
+        name, size, seconds = self.args
+        return (
+            f"carry= is read again at each submit, which takes {seconds:.2f} s here, most of it "
+            f"for {name} ({size / 1e6:.1f} MB): submit many tasks by one map(), give it once with "
+            "set=, or make it a Resource"
+        )
+
+
 class SlowStartWarning(WorkerstateError, UserWarning):  # noqa: N818  # it is one
     """A worker, or the template, has been starting for long; tasks wait for it.
 
@@ -234,3 +256,11 @@ def nearest(name: str, known: list[str]) -> str | None:
         return ratio, max(n for n in range(len(name) + 1) if other.startswith(name[:n]))
 
     return max(difflib.get_close_matches(name, known, n=5), key=likeness, default=None)
+
+
+def outside() -> int:
+    """Give the stack level, for who calls ``warnings.warn``, of the first frame not of ours."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_OWN):
+        frame, level = frame.f_back, level + 1
+    return level

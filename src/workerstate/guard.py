@@ -8,6 +8,7 @@ from functools import lru_cache
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from types import CodeType
 
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
@@ -17,6 +18,34 @@ def is_guard(test: ast.AST) -> bool:
     names = {node.id for node in ast.walk(test) if isinstance(node, ast.Name)}
     texts = {node.value for node in ast.walk(test) if isinstance(node, ast.Constant)}
     return "__name__" in names and "__main__" in texts
+
+
+class _Elsewhere(ast.NodeTransformer):
+    """Has a script ask about ``__mp_main__`` where it asks whether it is the main program."""
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        self.generic_visit(node)
+        if is_guard(node):
+            for each in ast.walk(node):
+                for field, value in ast.iter_fields(each):
+                    if isinstance(value, ast.Name) and value.id == "__name__":
+                        name = ast.copy_location(ast.Constant("__mp_main__"), value)
+                        setattr(each, field, name)
+        return node
+
+
+def compiled(source: bytes | str, path: str) -> CodeType:
+    """Give the code of a script for a worker, where it is ``__main__``, but not the main program.
+
+    Where it asks whether it is, it gets the answer that multiprocessing's workers give. All else
+    that goes by ``__name__`` is as in the parent: loggers, caches on disk, where functions belong.
+
+    Raises:
+        SyntaxError: it is no Python.
+    """
+    tree = _Elsewhere().visit(ast.parse(source, path))
+    code: CodeType = compile(tree, path, "exec", dont_inherit=True)
+    return code
 
 
 @lru_cache(maxsize=32)

@@ -1,8 +1,8 @@
 """The program's main module, and what of it workers have.
 
 Forked workers have the parent's. multiprocessing runs a script again in each worker that it spawns,
-as ``__mp_main__``; so do we in a template, once, and in each worker of loky's. There functions and
-classes of the main module go by name, like those of any other module.
+as ``__mp_main__``; we do so in a template, once, and in each worker of loky's, as ``__main__`` but
+for the guard. There functions and classes of it go by name, like those of any other module.
 
 What a worker's main module lacks is bound under ``if __name__ == "__main__":``, or later; or it is
 all, in a notebook, and where a script has no such guard. That travels by value, with the globals
@@ -229,21 +229,22 @@ def _load(entry: Entry) -> None:
     Raises:
         BaseException: what it raises.
     """
+    from workerstate import guard
+
     name, path = entry
-    module = ModuleType("__mp_main__")
+    module = ModuleType("__main__")
     module.__file__ = path
-    code: Any = None
     if name is None:
         with open(path, "rb") as file:
-            code = compile(file.read(), path, "exec", dont_inherit=True)
+            source = file.read()
     else:
         from importlib.util import find_spec
 
         spec: Any = find_spec(name)
-        code = spec.loader.get_code(name)
+        source = spec.loader.get_source(name)
         module.__spec__, module.__package__ = spec, spec.parent
     _enter(module)
-    exec(code, vars(module))
+    exec(guard.compiled(source, path), vars(module))
 
 
 def _enter(module: ModuleType) -> None:

@@ -84,6 +84,7 @@ def place(template: Here, number: int) -> Here:
         process.current_process().name = f"TemplateProcess-{number + 1}"
     workerside._heres[here.birth.fleet] = here
     workerside._worn[0] = here
+    starting.send_prints(here.birth)  # lines of two processes in one pipe would be torn
     return here
 
 

@@ -188,3 +188,28 @@ def load(name: str) -> Any:
     for part in path.split("."):
         value = getattr(value, part)
     return value
+
+
+def share_main_loggers() -> None:
+    """Have the main module's loggers be those of the parent where multiprocessing runs it again.
+
+    There ``logging.getLogger(__name__)`` gives one called ``__mp_main__``, of whose level and
+    handlers the parent knows nothing.
+    """
+    main, logging = sys.modules.get("__mp_main__"), sys.modules.get("logging")
+    if logging is None or getattr(main, "__name__", None) != "__mp_main__":
+        return
+    logging.getLogger("__mp_main__")  # it may be asked for later
+    loggers: dict[str, Any] = logging.root.manager.loggerDict
+    for name, logger in list(loggers.items()):
+        plain = main_name(name)
+        if plain != name and plain not in loggers:
+            loggers[plain] = logger
+            if isinstance(logger, logging.Logger):
+                logger.name = plain
+
+
+def main_name(name: str) -> str:
+    """Give a logger's name as it is in the parent, where its main module is ``__main__``."""
+    first, dot, rest = name.partition(".")
+    return f"__main__{dot}{rest}" if first == "__mp_main__" else name

@@ -9,6 +9,7 @@ from _thread import get_ident
 from workerstate import portable, preloading, seeds, start_reports, workerside
 from workerstate.applying import EARLY, fetch, in_thread, order
 from workerstate.errors import DriftWarning, FacetError, WorkerStartError
+from workerstate.program import share_main_loggers
 from workerstate.resources import close_at_exit
 from workerstate.start_reports import ENDED, FAILED, STARTED
 from workerstate.steps import Steps, catch_sigterm, restore_sigterm
@@ -147,6 +148,7 @@ def _send_records(birth: Birth) -> None:
     if birth.records is None:
         return
     if birth.logs:
+        share_main_loggers()
         from workerstate.records import sender
 
         sender.install(birth.records, on_full=birth.on_full)  # type: ignore[arg-type]
@@ -154,7 +156,12 @@ def _send_records(birth: Birth) -> None:
             from workerstate.records import loguru_bridge
 
             loguru_bridge.install(level=birth.level)
-    if birth.stdio:
+    send_prints(birth)
+
+
+def send_prints(birth: Birth) -> None:
+    """Have what this process prints go to the parent in a pipe of its own, if that is declared."""
+    if birth.stdio and birth.records is not None:
         from workerstate.records import stdio
 
         stdio.install(birth.records)

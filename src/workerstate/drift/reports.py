@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import marshal
 import os
-import sys
 from _thread import allocate_lock
 
 from workerstate.drift.change import Drift
-from workerstate.errors import DriftWarning
+from workerstate.errors import DriftWarning, outside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 _NAME = "drift"
 _SIZE = 4  # bytes that tell the length of what follows
-_OWN = __file__.rpartition("drift")[0]
 
 
 class Outbox:
@@ -93,7 +91,7 @@ class Inbox:
                 return
             import warnings
 
-            warnings.warn(DriftWarning(change), stacklevel=_level())
+            warnings.warn(DriftWarning(change), stacklevel=outside())
 
     def _look(self) -> None:
         if self._size() == self._read:
@@ -123,11 +121,3 @@ class Inbox:
         if (change.policy == "warn" or change.problem) and key not in self._said:
             self._said.add(key)
             self._untold.append(change)
-
-
-def _level() -> int:
-    """Give the stack level, for who calls ``warnings.warn``, of the first frame not of ours."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_OWN):
-        frame, level = frame.f_back, level + 1
-    return level

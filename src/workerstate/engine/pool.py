@@ -100,7 +100,7 @@ class Pool:
         Raises:
             RuntimeError: the pool takes no more tasks.
         """
-        if not self._opened or self._closing:
+        if not self._opened or self._closing or os.getpid() != self.pid:
             self.open()
         future = TaskFuture(self._futures)
         try:

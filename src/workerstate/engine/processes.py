@@ -81,6 +81,20 @@ def pass_interrupts() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
 
+def drop_wakeup() -> None:
+    """Keep a forked process's signals from the event loop of the one it was forked from.
+
+    asyncio has the number of each signal written to a socket that both have (python/cpython#75670),
+    and a handler that does nothing else: so SIGTERM would stop the parent, and not this process.
+    """
+    if signal.set_wakeup_fd(-1) < 0:
+        return
+    for number in signal.valid_signals():
+        handler = signal.getsignal(number)
+        if getattr(handler, "__module__", "").startswith("asyncio."):
+            signal.signal(number, signal.SIG_DFL)
+
+
 @contextmanager
 def interrupts_blocked() -> Iterator[None]:
     """Start a process that Ctrl-C doesn't reach until it calls ``pass_interrupts``."""

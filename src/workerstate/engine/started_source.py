@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextvars
 import multiprocessing
 import os
+import sys
 import threading
 import time
+from contextlib import contextmanager
 
 from workerstate import mainmodule, portable, preparing
 from workerstate.engine import processes, wire
@@ -17,7 +19,7 @@ from workerstate.errors import SpecError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
     from workerstate.engine.pool import Pool
@@ -60,7 +62,7 @@ class StartedSource(Source):
         near, far = wire.pair()
         orders = Orders(self, slot.number, far)
         process = self._context.Process(target=serve, args=(orders,))
-        with processes.interrupts_blocked():
+        with processes.interrupts_blocked(), _without_false_file():
             self._caller.run(process.start)
         worker = Worker(slot, near, pid=process.pid, single=self.single, process=process)
         if self.single:
@@ -166,6 +168,7 @@ def _begin(orders: Orders) -> tuple[Here | None, WorkerStartError | None]:
 
     if orders.source is not None:
         drop_output()
+        processes.drop_wakeup()
         orders.source.disown()
         start = orders.fleet.orders_here()
     else:
@@ -192,7 +195,7 @@ def serve(orders: Orders) -> None:
     elif orders.parent:
         processes.end_with_parent(orders.parent)
     processes.pass_interrupts()
-    end = wire.Link(fileno=orders.fds[0])
+    end = wire.link(orders.fds[0])
     here, failure = _begin(orders)
     try:
         if failure is not None:
@@ -209,6 +212,21 @@ def serve(orders: Orders) -> None:
         server.serve()
     processes.end_soon()
     return None
+
+
+@contextmanager
+def _without_false_file() -> Iterator[None]:
+    """Hide a main module's file that is none (``<stdin>``): workers would try to run it."""
+    space = vars(sys.modules["__main__"])
+    file = space.get("__file__")
+    if type(file) is not str or not file.startswith("<"):
+        yield
+        return
+    del space["__file__"]
+    try:
+        yield
+    finally:
+        space["__file__"] = file
 
 
 def _check_place(method: str) -> None:

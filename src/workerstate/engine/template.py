@@ -124,7 +124,7 @@ class Template:
         for each in self._workers:
             os.close(each)
         disown()
-        link = wire.Link(fileno=fd)
+        link = wire.link(fd)
         if kind == "nursery":
             from workerstate.engine.nursery import Nursery
 
@@ -210,7 +210,7 @@ def main(orders_fd: int, start_fd: int, arena_fd: int, board_fd: int) -> None:
         arena_fd: the shared file for what is big.
         board_fd: the shared memory in which workers say what they are doing.
     """
-    orders = wire.Link(fileno=orders_fd)
+    orders = wire.link(orders_fd)
     processes.pass_interrupts()
     parent = os.pidfd_open(os.getppid())
     with open(start_fd, "rb") as file:
@@ -269,6 +269,9 @@ def _leave(here: Here | None) -> NoReturn:
     """End this process, its resources closed; freeing its memory piece by piece would take long."""
     if here is not None:
         here.close()
+    util: Any = sys.modules.get("multiprocessing.util")
+    if util is not None:  # semaphores that the main module has made
+        util._run_finalizers()
     flush_all()
     os._exit(0)
 

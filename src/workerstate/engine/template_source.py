@@ -226,7 +226,7 @@ class TemplateSource(Source):
                 self._bury(worker, status)
         if not fds:  # it has been replaced, and forks no more
             return
-        worker = Worker(slot, wire.Link(fileno=fds[0]), pid=pid, single=True, process=link)
+        worker = Worker(slot, wire.link(fds[0]), pid=pid, single=True, process=link)
         self._workers[pid] = worker
         if slot.keeper is link:
             self._pool.places.deliver(worker)

@@ -43,8 +43,16 @@ def pair() -> tuple[Link, Link]:
     """Give the two ends of a new connection."""
     near, far = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
     for end in (near, far):
+        end.settimeout(None)  # the program's own (socket.setdefaulttimeout) is not for these
         end.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, 1 << 20)
     return near, far
+
+
+def link(fd: int) -> Link:
+    """Give the connection that has come as a descriptor."""
+    end = Link(fileno=fd)
+    end.settimeout(None)
+    return end
 
 
 def pack_tasks(grant: int, tasks: Sequence[tuple[int, bytes]]) -> bytes:

@@ -23,7 +23,14 @@ from workerstate.fingerprint.classes import (
     plain_module,
 )
 from workerstate.fingerprint.walk import is_scalar
-from workerstate.program import load, recipe, reference, user_modules
+from workerstate.program import (
+    load,
+    main_name,
+    recipe,
+    reference,
+    share_main_loggers,
+    user_modules,
+)
 from workerstate.values import Captured, is_unset
 
 TYPE_CHECKING = False
@@ -69,7 +76,8 @@ class LoggingFacet(LibraryFacet):
         placeholder = module["PlaceHolder"]
         _read_logger("root", module["root"], 30, read)
         for name, logger in sorted(manager["loggerDict"].items()):
-            if type(logger) is not placeholder:
+            shared = main_name(name) != name and main_name(name) in manager["loggerDict"]
+            if type(logger) is not placeholder and not shared:
                 _read_logger(name, logger, 0, read)
         _read_module(module, manager, read)
         return read
@@ -78,6 +86,7 @@ class LoggingFacet(LibraryFacet):
         """Set levels, switches and filters; makes the loggers that are not there yet."""
         import logging
 
+        share_main_loggers()
         # The class first: loggers that are not there yet are made by it.
         for key in sorted(settings, key=lambda each: each != "logging:loggerClass"):
             value = settings[key]
