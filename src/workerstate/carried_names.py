@@ -14,23 +14,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from workerstate.carrying import Carried, Settings
 
+def capture_named(
+    names: Iterable[str], facets: Iterable[str], found: dict[str, dict[str, Any]]
+) -> None:
+    """Read what is asked for by name into ``found``, settings by facet.
 
-def capture_named(carried: Carried, found: Settings) -> None:
-    """Read what is asked for by name into ``found``.
+    Args:
+        names: ``module:NAME`` and ``module:*``.
+        facets: names of the facets that are carried as well.
+        found: what these have given.
 
     Raises:
         SpecError: something of it can't be read or pickled.
     """
-    names = list(carried.named)
-    if "modules" in carried.facets and not carried.everything:
-        from workerstate.program import user_modules
-
-        names += [f"{module}:*" for module in user_modules()]
     variables = [name for name in names if _is_context_variable(name)]
     rest = [name for name in names if name not in variables]
-    if variables or "contextvars" in carried.facets:
+    if variables or "contextvars" in facets:
         from workerstate.facets.contextvars import send_by_name
 
         send_by_name()

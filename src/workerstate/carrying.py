@@ -134,7 +134,12 @@ def capture(carried: Carried) -> Settings:
     if carried.everything:
         for name in ("contextvars", *_WITH_FUNCTIONS, *CARRIED_ONLY):
             found[name] = {k: v for k, v in found.get(name, {}).items() if _travels(v)}
-    capture_named(carried, found)
+    names = list(carried.named)
+    if "modules" in carried.facets and not carried.everything:
+        from workerstate.program import user_modules
+
+        names += [f"{module}:*" for module in user_modules()]
+    capture_named(names, carried.facets, found)
     # A context that holds nothing is carried too: a forked worker's may hold something.
     return {
         name: settings
