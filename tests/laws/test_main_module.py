@@ -85,13 +85,46 @@ def test_a_pool_inside_a_task(method, tmp_path):
     assert (done.returncode, done.stdout) == (0, "14\n"), done.stderr
 
 
-@pytest.mark.parametrize("method", ["template", "fork", "loky"])
 def test_a_program_without_a_file(method):
     """Of what was typed, or piped in, workers of a template have nothing: it goes by value."""
     source = SCRIPT.read_text().replace("sys.argv[1]", repr(method))
     done = run("-", text=source)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split("\n")[: len(SAID)] == SAID
+
+
+CALLED = """
+import logging, sys
+from workerstate import Executor, WorkerSpec
+log = logging.getLogger(__name__)
+class Box:
+    pass
+def is_main():
+    return __name__ == "__main__"
+def work():
+    log.debug("early")
+    logging.getLogger(__name__).debug("late")
+    logging.getLogger(__name__ + ".part").info("part")
+    return work.__module__, Box.__module__, is_main()
+if __name__ == "__main__":
+    logging.basicConfig(format="%(name)s %(message)s", level="WARNING", stream=sys.stdout)
+    log.setLevel("DEBUG")
+    with Executor(1, spec=WorkerSpec(carry=["logging"]), start_method=sys.argv[1]) as pool:
+        found = pool.submit(work).result()
+    print(*found)
+"""
+
+
+def test_what_goes_by_the_modules_name(method, tmp_path):
+    """Its loggers have the parent's levels and names; where we run it, functions belong to it."""
+    path = tmp_path / "script.py"
+    path.write_text(CALLED)
+    done = run(path, method)
+    lines = ["__main__ early", "__main__ late", "__main__.part part"]
+    assert [each for each in done.stdout.splitlines() if each in lines] == lines, done.stderr
+    last = {"fork": "__main__ __main__ True", "spawn": "__mp_main__ __mp_main__ False"}
+    last["forkserver"] = last["spawn"]
+    assert done.stdout.splitlines()[-1] == last.get(method, "__main__ __main__ False")
 
 
 UNGUARDED = """

@@ -142,3 +142,10 @@ def call(fn, *args):
 
 def die():
     os._exit(5)
+
+
+def say_in_pieces(number):
+    """Print a line in two pieces, with a moment in between."""
+    print("begin", number, end=" ")
+    time.sleep(0.002)
+    print("end", number)

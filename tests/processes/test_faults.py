@@ -304,3 +304,60 @@ def test_nothing_is_left_on_disk(method, run_plain, tmp_path):
     while os.listdir(tmp_path) and time.monotonic() < end:  # helpers of others end after us
         time.sleep(0.01)
     assert os.listdir(tmp_path) == []
+
+
+SURROUNDED = """
+import asyncio, os, signal, socket, sys, time
+from workerstate import Executor, WorkerSpec
+def wait(n):
+    time.sleep(0.3)
+    return n
+def stop(n):
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(5)
+async def served(pool):
+    told = []
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.append, "told")
+    try:
+        await asyncio.get_running_loop().run_in_executor(pool, stop, 1)
+    except Exception as error:
+        print(type(error).__name__, "SIGTERM" in str(error), told)
+if __name__ == "__main__":
+    socket.setdefaulttimeout(0.1)
+    with Executor(2, spec=WorkerSpec(), start_method=sys.argv[1]) as pool:
+        print(list(pool.map(wait, range(3))))
+        time.sleep(0.3)
+        print(list(pool.map(wait, range(3))))
+    async def main():
+        with Executor(1, start_method=sys.argv[1], clean="task") as pool:
+            await served(pool)
+    asyncio.run(main())
+"""
+
+
+def test_what_surrounds_the_engine_is_not_its_own(method, run_plain):
+    """The program's timeout for sockets and its event loop's signals: neither is for workers."""
+    done = run_plain(SURROUNDED, method)
+    expected = b"[0, 1, 2]\n[0, 1, 2]\nWorkerDiedError True []\n"
+    assert (done.stdout, done.stderr) == (expected, "")
+
+
+def test_in_a_forked_process_it_says_so(method):
+    """A process that was forked from the executor's has no workers, and is told, not left waiting."""
+    with Executor(1, start_method=method) as pool:
+        assert pool.submit(tasks.good, 2).result(30) == 4
+        reading, writing = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            for call in (pool.submit, pool.map):
+                try:
+                    call(tasks.good, [1])
+                except RuntimeError as error:
+                    os.write(writing, str(error).encode() + b";")
+            os._exit(0)
+        os.waitpid(pid, 0)
+        told = os.read(reading, 1000).split(b";")
+        os.close(reading)
+        os.close(writing)
+        assert [b"forked from" in each for each in told[:-1]] == [True, True]
+        assert pool.submit(tasks.good, 3).result(30) == 9

@@ -89,6 +89,15 @@ def test_what_workers_print_is_carried(start_method, capsys):
     assert captured.err == "native\n"
 
 
+@pytest.mark.parametrize("method", ["template", "fork", "spawn"])
+def test_what_several_workers_print_at_once_is_whole_lines(method, capsys):
+    """Each worker has pipes of its own, those that were forked from a template too."""
+    with Executor(2, spec=WorkerSpec(carry=["stdio"]), start_method=method) as pool:
+        list(pool.map(spec_workers.say_in_pieces, range(40), chunksize=1))
+    lines = capsys.readouterr().out.splitlines()
+    assert sorted(lines) == sorted(f"begin {n} end {n}" for n in range(40))
+
+
 def test_an_aborted_start_is_not_held_against_the_next(start_method):
     """Pools that are ended while their workers start don't make a later start fail."""
     slow = WorkerSpec(initializer=spec_workers.slow_start)

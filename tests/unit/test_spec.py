@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import logging
+import multiprocessing
 import pickle
 import threading
 
@@ -13,6 +14,7 @@ import pytest
 import workerstate
 from workerstate import (
     BackendUnavailableError,
+    CarryWarning,
     Executor,
     NoTaskError,
     Resource,
@@ -279,3 +281,21 @@ def test_what_a_carried_function_holds_may_change():
         assert spec.settings() != before
     finally:
         logger.removeFilter(add_tenant)
+
+
+def test_a_carry_that_takes_long_is_told_of_once(monkeypatch):
+    """What each submit reads again for long is named, with its size; once."""
+    monkeypatch.setattr("workerstate.carrying.SLOW", -1.0)
+    monkeypatch.setitem(OPTIONS, "table", bytes(1_000_000))
+    spec = WorkerSpec(carry=["test_spec:OPTIONS"])
+    with pytest.warns(CarryWarning, match=r"test_spec:OPTIONS \(1\.0 MB\).*map\(\)") as told:
+        for _ in range(9):
+            spec.settings()
+    assert [each.filename for each in told] == [__file__]
+
+
+def test_a_lock_of_multiprocessing_says_what_to_do(monkeypatch):
+    """It can't be carried; the error names what can."""
+    monkeypatch.setattr("test_spec.UNSENDABLE", multiprocessing.get_context("spawn").Lock())
+    with pytest.raises(SpecError, match="test_spec:UNSENDABLE.*Manager"):
+        WorkerSpec(carry=["test_spec:UNSENDABLE"]).settings()

@@ -15,6 +15,7 @@ import marshal
 import struct
 from operator import itemgetter
 
+from workerstate.program import main_name
 from workerstate.records import baggage
 
 TYPE_CHECKING = False
@@ -43,6 +44,7 @@ _HAS_TASK = "taskName" in _TEMPLATE  # Python 3.12
 _SOURCE = ("lineno", "pathname", "levelno", "name", "funcName", "levelname")
 _KEY = (*_SOURCE, "thread", "threadName", "processName", "process")
 _FIELDS = (*_KEY, "filename", "module")
+_NAME = _FIELDS.index("name")
 _site_of = itemgetter(*_KEY)
 
 _PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
@@ -247,12 +249,15 @@ def _definition(fields: dict[str, Any]) -> tuple[Any, ...]:
     """Give the fields of a site, each a plain str, int or None.
 
     marshal turns whatever has a buffer (a numpy integer, say) into bytes and refuses subclasses
-    (an IntEnum level), so both are made plain here.
+    (an IntEnum level), so both are made plain here. The main module's loggers have the names that
+    they have in the parent.
     """
-    return tuple(
+    found = [
         value if type(value) in _PLAIN else int(value) if isinstance(value, int) else str(value)
         for value in map(fields.__getitem__, _FIELDS)
-    )
+    ]
+    found[_NAME] = main_name(str(found[_NAME]))
+    return tuple(found)
 
 
 def _straighten(fields: dict[str, Any]) -> dict[str, Any]:
