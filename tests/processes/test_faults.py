@@ -343,7 +343,7 @@ def test_what_surrounds_the_engine_is_not_its_own(method, run_plain):
 
 
 def test_in_a_forked_process_it_says_so(method):
-    """A process that was forked from the executor's has no workers, and is told, not left waiting."""
+    """A process that was forked from the executor's has no workers; it is told, and waits not."""
     with Executor(1, start_method=method) as pool:
         assert pool.submit(tasks.good, 2).result(30) == 4
         reading, writing = os.pipe()

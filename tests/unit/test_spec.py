@@ -289,13 +289,12 @@ def test_a_carry_that_takes_long_is_told_of_once(monkeypatch):
     monkeypatch.setitem(OPTIONS, "table", bytes(1_000_000))
     spec = WorkerSpec(carry=["test_spec:OPTIONS"])
     with pytest.warns(CarryWarning, match=r"test_spec:OPTIONS \(1\.0 MB\).*map\(\)") as told:
-        for _ in range(9):
-            spec.settings()
+        [spec.settings() for _ in range(9)]
     assert [each.filename for each in told] == [__file__]
 
 
 def test_a_lock_of_multiprocessing_says_what_to_do(monkeypatch):
     """It can't be carried; the error names what can."""
     monkeypatch.setattr("test_spec.UNSENDABLE", multiprocessing.get_context("spawn").Lock())
-    with pytest.raises(SpecError, match="test_spec:UNSENDABLE.*Manager"):
+    with pytest.raises(SpecError, match=r"test_spec:UNSENDABLE.*Manager"):
         WorkerSpec(carry=["test_spec:UNSENDABLE"]).settings()
