@@ -7,6 +7,7 @@ import sys
 from workerstate import portable, start_reports
 from workerstate.errors import FacetError
 from workerstate.facets import BUILTIN, CARRIED_ONLY, CONTEXTS
+from workerstate.records import variables
 from workerstate.values import UNSET, is_unset
 
 TYPE_CHECKING = False
@@ -85,6 +86,11 @@ class Applied:
                 self._apply_one(name, wanted)
             else:
                 self.waiting[name] = wanted
+
+    def settle(self, settings: Settings) -> None:
+        """Take note that all of ``settings`` was applied; records bring its context variables."""
+        self.settings = settings
+        variables.carry(settings.get("contextvars", ()))
 
     def apply_waiting(self) -> None:
         """Apply what waited for a library that has been imported since, or for a class."""

@@ -99,7 +99,7 @@ def take_settings(here: Here, steps: Steps, settings: bytes | None, fingerprint:
             steps.next(f"facet {name!r}")
             here.applied.apply(wanted, [name])
     _send_records(here.birth)  # loggers that don't propagate now need the handler too
-    here.applied.settings = wanted
+    here.applied.settle(wanted)
     here.fingerprint = fingerprint
     workerside._worn[0] = here
     workerside._fitted.set((here.birth.fleet, fingerprint, get_ident()))
@@ -219,7 +219,7 @@ def catch_up(here: Here, stamp: Stamp) -> None:
         here.applied.apply(wanted, order(wanted))
         gone = [name for name in here.applied.settings if name not in wanted]
         here.applied.apply(wanted, gone)
-        here.applied.settings = wanted
+        here.applied.settle(wanted)
         here.fingerprint = stamp.fingerprint
         workerside._worn[0] = here
         _send_records(here.birth)

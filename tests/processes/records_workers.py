@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import logging
 import multiprocessing
 import os
@@ -26,6 +27,25 @@ class NoPickle:
 
     def __repr__(self):
         return "<NoPickle>"
+
+
+REQUEST = contextvars.ContextVar("request", default="-")
+TAGS: contextvars.ContextVar = contextvars.ContextVar("tags")
+CONNECTION = contextvars.ContextVar("connection", default=None)
+OTHER = contextvars.ContextVar("other", default="-")
+
+
+def in_a_context(n: int) -> None:
+    """Log with what the parent has set, what a task has changed, and what can't be sent."""
+    OTHER.set("not carried")
+    LOG.info("n=%d", n)
+    REQUEST.set(f"{REQUEST.get()}, changed")
+    TAGS.get().append(n)
+    CONNECTION.set(NoPickle())
+    LOG.info("n=%d", n, extra={"more": 1})
+    thread = threading.Thread(target=LOG.info, args=("in no context",))
+    thread.start()
+    thread.join()
 
 
 def begin(address: Address, level: int = logging.INFO, **options) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import logging
 import os
 import re
@@ -17,6 +18,7 @@ import records_workers as workers
 from records_helpers import (
     DEADLINE,
     METHODS,
+    Keeper,
     crew,
     descriptors,
     folders,
@@ -27,9 +29,10 @@ from records_helpers import (
     threads,
 )
 
+from workerstate import Executor, WorkerSpec
 from workerstate.facets import get
 from workerstate.records import hub as hub_module
-from workerstate.records import sender, stdio
+from workerstate.records import sender, stdio, variables
 
 __all__ = ["crew", "kept", "no_fork_server_left"]  # fixtures
 
@@ -211,6 +214,77 @@ def test_print_and_native_output_are_carried(method, how, crew, kept, capsys, mo
     rest = "no newline" if how == "return" else ""
     assert out == "from print\nfrom native code\nfrom a child\n" + rest
     assert err == "from print to stderr\n"
+
+
+class ReadingVariables(logging.Filter):
+    """The filter that adds a request's id to each record of a handler."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple] = []
+
+    def filter(self, record):
+        held = (workers.REQUEST.get(), workers.TAGS.get(None), workers.CONNECTION.get())
+        assert variables.FIELD not in vars(record)
+        self.seen.append((record.getMessage(), *held, workers.OTHER.get()))
+        workers.OTHER.set("left by a filter")
+        return True
+
+
+def _logged_in_contexts(method, spec, count):
+    """Submit tasks from contexts of their own; give what a handler's filter has read."""
+    root, keeper, reading = logging.getLogger(), Keeper(), ReadingVariables()
+    keeper.addFilter(reading)
+
+    def submit(pool, n):
+        workers.REQUEST.set(f"request {n}")
+        workers.TAGS.set([])
+        workers.CONNECTION.set("open")
+        return pool.submit(workers.in_a_context, n)
+
+    handlers, level = root.handlers[:], root.level
+    root.handlers[:] = [keeper]
+    root.setLevel(logging.INFO)
+    try:
+        with Executor(2, spec=spec, start_method=method) as pool:
+            for task in [contextvars.Context().run(submit, pool, n) for n in range(count)]:
+                task.result(DEADLINE)
+        assert hub_module.shared().drain(DEADLINE)
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    assert len(keeper.records) == len(reading.seen) == 3 * count
+    return sorted(reading.seen, key=lambda each: each[0])
+
+
+POOLS = ["template", *(method for method in METHODS if method != "forkserver")]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize("method", POOLS)
+def test_a_handlers_filter_finds_the_carried_context_variables(method):
+    """As they were in the worker when the record was made; those alone; and nothing stays."""
+    seen = _logged_in_contexts(method, WorkerSpec(carry=["logging", "contextvars"]), 4)
+    assert seen[:4] == [("in no context", "-", None, None, "-")] * 4
+    assert seen[4:] == [
+        each
+        for n in range(4)
+        for each in (
+            (f"n={n}", f"request {n}", [], "open", "-"),
+            (f"n={n}", f"request {n}, changed", [n], None, "-"),
+        )
+    ]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_context_variables_that_are_named_are_the_only_ones():
+    """What isn't carried keeps its default in the parent."""
+    carry = ["logging", "records_workers:REQUEST", "records_workers:TAGS"]
+    seen = _logged_in_contexts("template", WorkerSpec(carry=carry), 1)
+    assert seen[1:] == [
+        ("n=0", "request 0", [], None, "-"),
+        ("n=0", "request 0, changed", [0], None, "-"),
+    ]
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])

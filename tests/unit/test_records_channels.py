@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import math
 import os
@@ -9,6 +10,7 @@ import sys
 
 import pytest
 
+from workerstate.records import variables
 from workerstate.records.channels import LineChannel, RecordChannel, handle
 
 
@@ -135,6 +137,54 @@ def test_the_parents_factory_completes_a_record(monkeypatch):
     finally:
         logging.setLogRecordFactory(logging.LogRecord)
     assert [(each.run, each.tenant, each.msg) for each in seen] == [("r7", "there", "text")]
+
+
+class Unloadable:
+    """Pickles, and raises where it is loaded."""
+
+    def __init__(self, kind):
+        self.kind = kind
+
+    def __reduce__(self):
+        return _raise, (self.kind,)
+
+
+def _raise(kind):
+    raise kind("never")
+
+
+GOOD = contextvars.ContextVar("good", default="default")
+BAD = contextvars.ContextVar("bad", default="default")
+GONE = contextvars.ContextVar("gone")
+
+
+@pytest.mark.parametrize(("kind", "good"), [(ValueError, [1]), (SystemExit, "default")])
+def test_variables_that_can_not_be_read_are_left_out(kind, good, monkeypatch, capsys):
+    """A value that can't be loaded, a variable that isn't here: the record comes all the same."""
+    monkeypatch.setattr(variables, "carried", {})
+    here = f"{__name__}:"
+    variables.carry([here + "BAD", here + "GOOD", here + "GONE", here + "pytest", "no_module:X"])
+    assert [name.rpartition(":")[2] for name in variables.carried] == ["BAD", "GOOD", "GONE"]
+
+    def send():
+        GOOD.set([1])
+        BAD.set(Unloadable(kind))
+        GONE.set(1)
+        return variables.now()
+
+    record = logging.LogRecord("variables.test", 30, "p.py", 1, "text", (), None)
+    fields = set(vars(record))
+    vars(record).update(contextvars.Context().run(send))
+    monkeypatch.delattr(sys.modules[__name__], "GONE")
+    seen = []
+    monkeypatch.setattr(
+        logging.getLogger("variables.test"),
+        "handle",
+        lambda each: seen.append((each.msg, GOOD.get(), BAD.get(), set(vars(each)))),
+    )
+    handle(record)
+    assert seen == [("text", good, "default", fields)]
+    assert ("SystemExit" in capsys.readouterr().err) == (kind is SystemExit)
 
 
 FACTORY_FIRST = """

@@ -143,6 +143,19 @@ def find(name: str, called: str, default: tuple[Any, ...]) -> ContextVar[Any]:
     return found
 
 
+def known(name: str) -> ContextVar[Any] | None:
+    """Give the variable of that name if this process has it; imports nothing."""
+    from _contextvars import ContextVar
+
+    found: Any = _made.get(name)
+    if found is None and name.partition(":")[0] in sys.modules:
+        try:
+            found = load(name)
+        except Exception:  # a module's own __getattr__ may raise anything
+            return None
+    return found if type(found) is ContextVar else None
+
+
 def _make(path: str, called: str, default: tuple[Any, ...]) -> ContextVar[Any]:
     from _contextvars import ContextVar
 

@@ -12,6 +12,7 @@ worker calls ``records.sender.install(address)``, and where print is carried too
     rendezvous  how a worker finds the parent and hands over the read end of its pipe
     link        the worker's end of the pipe: never torn, never blocked by a parent that has gone
     sender      the handler that takes the place of all others in a worker
+    variables   the carried context variables, which travel with each record
     stdio       the same for what is written to stdout and stderr
     hub         the parent's side; with listener, channels, intake and exits as its parts
     bridges     loguru and structlog

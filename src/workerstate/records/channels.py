@@ -8,6 +8,7 @@ import os
 import select
 import sys
 
+from workerstate.records import variables
 from workerstate.records.wire import Decoder
 
 TYPE_CHECKING = False
@@ -177,8 +178,12 @@ class LineChannel(Channel):
 def handle(record: logging.LogRecord) -> None:
     """Let the parent's logger of that name handle ``record``, by its levels, filters and handlers.
 
+    Where the worker carries context variables, it is handled in a context that holds the worker's.
     An error of theirs is reported on stderr, as logging does, and is never the reader's end.
     """
+    if variables.FIELD in record.__dict__:
+        _handle_in_context(record)
+        return
     # Asked anew each time: a test may have emptied the table, and the look-up is as fast as a
     # cache's.
     logger = logging.root.manager.loggerDict.get(record.name)
@@ -194,6 +199,17 @@ def handle(record: logging.LogRecord) -> None:
             logger.handle(record)
     except BaseException:
         _report()
+
+
+def _handle_in_context(record: logging.LogRecord) -> None:
+    field = record.__dict__.pop(variables.FIELD)
+    try:
+        context = variables.context(field)
+    except BaseException:  # such as a SystemExit from what a value's class does when it is loaded
+        _report()
+        handle(record)
+    else:
+        context.run(handle, record)
 
 
 def _complete(record: logging.LogRecord, factory: Any) -> None:

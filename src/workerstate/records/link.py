@@ -13,7 +13,7 @@ import os
 import select
 import threading
 
-from workerstate.records import fallback
+from workerstate.records import fallback, variables
 from workerstate.records.rendezvous import RECORDS, Hello, knock
 from workerstate.records.wire import Encoder, chunks, notice, render
 
@@ -94,8 +94,9 @@ class Link:
             return
         if moved and os.getpid() != self.pid:
             self.forget()
+        more = variables.now() if variables.carried else None
         end = self._end
-        frame, site = end.encoder.encode(record, text)
+        frame, site = end.encoder.encode(record, text, more)
         if end.dirty:
             self._tell(end)
         try:
@@ -145,7 +146,8 @@ class Link:
                 if not self._reopen(end):
                     break
                 end = self._end
-                frame, _ = end.encoder.encode(record, text)
+                more = variables.now() if variables.carried else None
+                frame, _ = end.encoder.encode(record, text, more)
             elif error.errno in _BROKEN:
                 self.gone = True
                 break

@@ -27,8 +27,8 @@ class ForwardHandler(logging.Handler):
 
     A record logged by a signal handler while another is on its way is sent at once, not queued:
     the handler may be about to end the process. The filters of this handler run in the worker, so
-    that is the place for one that reads context variables; those of loggers run in both processes
-    if the worker has them, those of the parent's handlers in the parent only.
+    that is the place for one that reads context variables that aren't carried; those of loggers run
+    in both processes if the worker has them, those of the parent's handlers in the parent only.
     """
 
     def __init__(self, link: Link) -> None:

@@ -20,7 +20,7 @@ from workerstate.records import baggage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Mapping
     from typing import Any
 
     Site = tuple[tuple[object, ...], int]
@@ -77,14 +77,19 @@ class Encoder:
         self._first = FIRST_SITE
         self._sites: dict[tuple[object, ...], int] = {}
 
-    def encode(self, record: logging.LogRecord, text: str) -> tuple[bytes, Site | None]:
+    def encode(
+        self, record: logging.LogRecord, text: str, more: Mapping[str, object] | None = None
+    ) -> tuple[bytes, Site | None]:
         """Give the frame of ``record``, and the site to ``remember`` once it is written.
 
         Args:
             record: of any class; what it lacks gets the usual value.
             text: its message, rendered (``render``).
+            more: fields that it has at the other end only.
         """
         fields = record.__dict__
+        if more is not None:
+            fields = {**fields, **more}
         try:
             return self._encode(fields, text)
         except (KeyError, TypeError, ValueError, OverflowError, struct.error):
