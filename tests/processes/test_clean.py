@@ -94,6 +94,24 @@ def test_the_exit_does_what_the_task_left_for_it(tmp_path):
     assert [each.read_text() for each in opened] == ["not flushed"] * 3
 
 
+SEMAPHORES = """
+import multiprocessing
+from workerstate import Executor
+LOCK = multiprocessing.get_context("spawn").Lock()
+def work():
+    return LOCK.acquire(timeout=1)
+if __name__ == "__main__":
+    with Executor(1, start_method="template", clean="task") as pool:
+        print(pool.submit(work).result())
+"""
+
+
+def test_a_template_leaves_no_semaphore(run_plain):
+    """Those that the main module makes have a name each, which goes with the template."""
+    done = run_plain(SEMAPHORES)
+    assert (done.stdout, done.stderr) == (b"True\n", "")
+
+
 PRINTS = """
 import sys
 from workerstate import Executor, WorkerSpec

@@ -269,11 +269,19 @@ def _leave(here: Here | None) -> NoReturn:
     """End this process, its resources closed; freeing its memory piece by piece would take long."""
     if here is not None:
         here.close()
-    util: Any = sys.modules.get("multiprocessing.util")
-    if util is not None:  # semaphores that the main module has made
-        util._run_finalizers()
+    _unlink_semaphores()
     flush_all()
     os._exit(0)
+
+
+def _unlink_semaphores() -> None:
+    """Remove the names of the semaphores that were made here, as multiprocessing does at exit."""
+    util: Any = sys.modules.get("multiprocessing.util")
+    synchronize: Any = sys.modules.get("multiprocessing.synchronize")
+    if synchronize is not None:
+        for each in list(util._finalizer_registry.values()):
+            if each._callback == synchronize.SemLock._cleanup:
+                each()
 
 
 def _watch_parent(parent: int) -> int:
