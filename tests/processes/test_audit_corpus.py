@@ -108,6 +108,17 @@ ALL = [
     Program("prepared", set(), ("table",)),
     Program("prepared", set(), ("keys",)),
     Program("prepared", set(), ("afresh",)),
+    *(
+        Program("descriptors", named, (kind,))
+        for kind, named in (
+            ("property", {"plans.Plan.rate"}),
+            ("cached", {"plans.Plan.total"}),
+            ("changed", {"plans.Plan.limit"}),
+            ("replaced", {"plans.Plan.limit"}),
+            ("of class", {"plans.Plan._tier"}),
+            ("unasked", set()),
+        )
+    ),
     Program("dispatched", {"engine.Engine.handle_negate"}, ("more",)),
     Program("dispatched", set(), ("no more",)),
     Program("started", {"__main__.link"}, ("link",), start="spawn"),
