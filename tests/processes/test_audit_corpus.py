@@ -83,6 +83,7 @@ ALL = [
     Program("forking", set(), ("pid",), shows=False),
     Program("inner", {"json.JSONEncoder.default"}, ("dump",)),
     Program("inner", {"textwrap.TextWrapper._split"}, ("fill",)),
+    Program("inner", {"textwrap.TextWrapper.__init__"}, ("partial",)),
     Program("inner", set(), ("load",)),
     Program("inner", set(), ("own",)),
     Program("inner", set(), ("first",)),
@@ -119,6 +120,8 @@ ALL = [
             ("unasked", set()),
         )
     ),
+    Program("metaclass", {"rows.Table.shown", "rows.Kind.level"}, ("changed",)),
+    Program("metaclass", set(), ("as made",)),
     Program("dispatched", {"engine.Engine.handle_negate"}, ("more",)),
     Program("dispatched", set(), ("no more",)),
     Program("started", {"__main__.link"}, ("link",), start="spawn"),

@@ -53,7 +53,8 @@ def attribute_of(owner: Known, name: str, getter: Getter) -> Known | None:
     if value is not ABSENT and issubclass(kind, type) and owner.after is None:
         found = _of_class(value, name)
         if found is None:
-            return None
+            followed = qualified(kind)[0] in user_modules()
+            return _of_instance(owner, name, getter) if followed else None
         held, path = found
         gives = _getter_of(held, path)
         if gives is None:
