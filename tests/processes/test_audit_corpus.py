@@ -83,6 +83,7 @@ ALL = [
     Program("forking", set(), ("pid",), shows=False),
     Program("inner", {"json.JSONEncoder.default"}, ("dump",)),
     Program("inner", {"textwrap.TextWrapper._split"}, ("fill",)),
+    Program("inner", {"textwrap.TextWrapper.__init__"}, ("partial",)),
     Program("inner", set(), ("load",)),
     Program("inner", set(), ("own",)),
     Program("inner", set(), ("first",)),
@@ -108,6 +109,19 @@ ALL = [
     Program("prepared", set(), ("table",)),
     Program("prepared", set(), ("keys",)),
     Program("prepared", set(), ("afresh",)),
+    *(
+        Program("descriptors", named, (kind,))
+        for kind, named in (
+            ("property", {"plans.Plan.rate"}),
+            ("cached", {"plans.Plan.total"}),
+            ("changed", {"plans.Plan.limit"}),
+            ("replaced", {"plans.Plan.limit"}),
+            ("of class", {"plans.Plan._tier"}),
+            ("unasked", set()),
+        )
+    ),
+    Program("metaclass", {"rows.Table.shown", "rows.Kind.level"}, ("changed",)),
+    Program("metaclass", set(), ("as made",)),
     Program("dispatched", {"engine.Engine.handle_negate"}, ("more",)),
     Program("dispatched", set(), ("no more",)),
     Program("started", {"__main__.link"}, ("link",), start="spawn"),

@@ -47,7 +47,7 @@ def data_read(reach: Reach) -> dict[str, list[str]]:
         name = root.removeprefix(P + ".")
         held = getattr(program, name, None)
         plain = not callable(held) or name == "NUMBER"
-        if name.startswith(("Settings.where", "Settings.__init__", "Special.")):
+        if name.startswith(("Settings.where", "Settings.shown", "Settings.__init__", "Special.")):
             continue
         kept = ways if plain else [way for way in ways if way and not way.startswith("{")]
         if kept:

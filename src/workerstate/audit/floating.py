@@ -157,7 +157,7 @@ class Floating(Noted):
     def _call(self, called: Known, args: list[Any], named: Any, at: Place) -> None:
         raise NotImplementedError
 
-    def _property(self, function: Any, owner: Known) -> Known | None:
+    def _property(self, getter: Known, args: list[Known | None]) -> Known | None:
         raise NotImplementedError
 
     def read(self, value: Known, at: Place, *, step: str | None = None) -> None:

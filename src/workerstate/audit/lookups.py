@@ -28,7 +28,9 @@ from workerstate.program import live_globals, user_modules
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any
+    from typing import Any, TypeAlias
+
+    Getter: TypeAlias = Callable[[Known, list[Known | None]], Known | None]
 
 MISSING = object()
 
@@ -38,12 +40,11 @@ def class_of(known: Known) -> type:
     return known.cls if known.value is ABSENT and known.cls is not None else type(known.value)
 
 
-def attribute_of(
-    owner: Known, name: str, getter: Callable[[Any, Known], Known | None]
-) -> Known | None:
+def attribute_of(owner: Known, name: str, getter: Getter) -> Known | None:
     """Give an attribute; None where that can't be told.
 
-    ``getter`` is called with a property's function, to say what it returns.
+    ``getter`` is called with the function of a property or of a descriptor of the program's, and
+    what that gets besides its owner, to say what it returns.
     """
     value = owner.value
     kind = type(value)
@@ -52,9 +53,14 @@ def attribute_of(
     if value is not ABSENT and issubclass(kind, type) and owner.after is None:
         found = _of_class(value, name)
         if found is None:
-            return None
+            followed = qualified(kind)[0] in user_modules()
+            return _of_instance(owner, name, getter) if followed else None
         held, path = found
-        return _bound(held, path, owner, by_class=True)
+        gives = _getter_of(held, path)
+        if gives is None:
+            return _bound(held, path, owner, by_class=True)
+        # A reference worker, which calls nothing, finds the descriptor itself.
+        return getter(gives, [Known(None), Known(value)]) or gives.owner
     return _of_instance(owner, name, getter)
 
 
@@ -110,37 +116,61 @@ def _of_class(cls: type, name: str, after: type | None = None) -> tuple[Any, str
     return None
 
 
-def _of_instance(
-    owner: Known, name: str, getter: Callable[[Any, Known], Known | None]
-) -> Known | None:
+def _of_instance(owner: Known, name: str, getter: Getter) -> Known | None:
     cls = class_of(owner)
-    found = _of_class(cls, name, owner.after)
-    held = None if found is None else found[0]
-    gives = _given_by(held)
+    held, path = _of_class(cls, name, owner.after) or (MISSING, None)
+    gives = _property_of(held, path, owner)
     if gives is not None and type(held) is property:
-        return getter(gives, owner)
+        return getter(gives, [])
+    described = _getter_of(held, path)
+    arguments: list[Known | None] = [owner, Known(cls)]
+    if described is not None and _comes_first(type(held)):
+        return getter(described, arguments)
     if owner.value is not ABSENT:
         own = _held(owner.value, name)
         if own is not MISSING:
             if owner.path is None and is_scalar(own):
                 return None  # another one in the next task
             return Known(own, owner.at(f".{name}"))
-    if found is None:
+    if held is MISSING:
         return None
     if gives is not None:  # a cached_property that has not been asked yet
-        return getter(gives, owner)
-    held, path = found
+        return getter(gives, [])
+    if described is not None:
+        return getter(described, arguments)
     return _bound(held, path, owner, by_class=False)
 
 
-def _given_by(held: Any) -> Any:
+def _property_of(held: Any, path: str | None, owner: Known) -> Known | None:
     """Give the function of a property, or of its like that keep what it returns."""
+    step, function = "", None
     if type(held) is property:
-        return held.fget if type(held.fget) is FunctionType else None
-    if type(held).__name__.endswith("cached_property"):
-        function = attributes_of(held).get("func")
-        return function if type(function) is FunctionType else None
-    return None
+        step, function = ".fget", held.fget
+    elif type(held).__name__.endswith("cached_property"):
+        step, function = ".func", attributes_of(held).get("func")
+    if type(function) is not FunctionType:
+        return None
+    return Known(function, None if path is None else (path, (step,)), owner=owner)
+
+
+def _getter_of(held: Any, path: str | None) -> Known | None:
+    """Give the ``__get__`` of a descriptor whose class is the program's, bound to it.
+
+    Not of one that can be called: that stands for a method, and is followed as one.
+    """
+    kind = type(held)
+    if qualified(kind)[0] not in user_modules() or _of_class(kind, "__call__") is not None:
+        return None
+    function, home = _of_class(kind, "__get__") or (None, None)
+    if type(function) is not FunctionType:
+        return None
+    descriptor = Known(held, None if path is None else (path, ()))
+    return Known(function, None if home is None else (home, ()), owner=descriptor)
+
+
+def _comes_first(kind: type) -> bool:
+    """Tell whether what a descriptor gives goes before what the object itself holds."""
+    return any({"__set__", "__delete__"} & set(namespace_of(base)) for base in mro_of(kind))
 
 
 def _bound(held: Any, path: str | None, owner: Known, *, by_class: bool) -> Known:

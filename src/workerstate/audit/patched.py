@@ -20,9 +20,11 @@ from workerstate.fingerprint.classes import (
     module_name,
     module_namespace,
     mro_of,
+    name_of,
     namespace_of,
     qualified,
 )
+from workerstate.fingerprint.walk import is_scalar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ MOST_SECONDS = 0.3  # for each of the two: looking through the libraries, and th
 
 _Code = type((lambda: None).__code__)
 _WRAPPERS = (staticmethod, classmethod)
+_PARTIALS = ("functools.partialmethod", "functools.partial")
 
 
 def note(reach: Reach) -> None:
@@ -109,13 +112,24 @@ def _foreign(reach: Reach) -> Iterator[Foreign]:
 
 
 def _is_programs(reach: Reach, value: Any) -> bool:
+    """Tell whether it is the program's, or may be: a worker then tells by having another one."""
     value = value.__func__ if type(value) in _WRAPPERS else value
     kind = type(value)
+    if kind is property:
+        return any(_is_programs(reach, each) for each in (value.fget, value.fset))
+    if name_of(kind) in _PARTIALS:
+        return _is_programs(reach, value.func) or _is_plain(value)
     if kind is FunctionType:
         return reach.can_follow(value)
     if issubclass(kind, type):
         return reach.is_users(qualified(value)[0])
     return qualified(kind)[0] == "unittest.mock" and kind_of(value) == "mock"
+
+
+def _is_plain(partial: Any) -> bool:
+    """Tell whether a partial is of a function, with plain values only: it says who has made it."""
+    values = (*partial.args, *partial.keywords.values())
+    return type(partial.func) is FunctionType and all(map(is_scalar, values))
 
 
 class _Walk:

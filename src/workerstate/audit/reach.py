@@ -132,7 +132,7 @@ class Reach(Floating):
         if owner.library:
             self.attributes.setdefault(name, at)
             return Known(ABSENT, cls=object, library=owner.library)
-        found = attribute_of(owner, name, self._property)
+        found = attribute_of(owner, name, lambda getter, args: self.call(getter, args, {}, at))
         if found is None:
             if owner.value is ABSENT or owner.value is None:
                 self.attributes.setdefault(name, at)  # of what a worker has there
@@ -152,8 +152,8 @@ class Reach(Floating):
             self.call(fallback, [], None, at)
         self.read(owner, at)
 
-    def _property(self, function: Any, owner: Known) -> Known | None:
-        return self.call(Known(function, None, owner=owner), [], {}, NOWHERE)
+    def _property(self, getter: Known, args: list[Known | None]) -> Known | None:
+        return self.call(getter, args, {}, NOWHERE)
 
     def item(self, owner: Known, key: Known | None, at: Place) -> Known | None:
         """Give ``owner[key]``."""

@@ -23,10 +23,20 @@ def shouted(self, text):
 
 
 if __name__ == "__main__":
-    wanted = {"dump": tasks.dump, "fill": tasks.fill, "load": tasks.load, "own": own.dump}
+    wanted = {
+        "dump": tasks.dump,
+        "fill": tasks.fill,
+        "partial": tasks.fill,
+        "load": tasks.load,
+        "own": own.dump,
+    }
     task = wanted.get(sys.argv[2], tasks.dump)
     first = own.prepare if sys.argv[2] == "first" else None
-    if sys.argv[2] != "own":
+    if sys.argv[2] == "partial":
+        textwrap.TextWrapper.__init__ = functools.partialmethod(
+            textwrap.TextWrapper.__init__, placeholder="", max_lines=1
+        )
+    elif sys.argv[2] != "own":
         json.JSONEncoder.default = default
         json.JSONEncoder.unknown = default
         textwrap.TextWrapper._split = shouted
