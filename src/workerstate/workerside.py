@@ -262,16 +262,7 @@ def run(stamp: Stamp, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         from workerstate import starting
 
         return starting.run_in_process(here, stamp, fn, args, kwargs)
-    if (
-        _fitted.get(None) != (stamp.fleet, stamp.fingerprint, get_ident())
-        or _worn[0] is not here
-        or here.applied.waiting
-        or here.birth.level is not None
-    ):
-        from workerstate import starting
-
-        with _locks.setdefault(os.getpid(), RLock()):
-            starting.catch_up(here, stamp)
+    fit(here, stamp)
     token = _here.set(here)
     try:
         if here.birth.drift is not None:
@@ -281,6 +272,26 @@ def run(stamp: Stamp, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         return _run_seeded(stamp, fn, args, kwargs)
     finally:
         _here.reset(token)
+
+
+def fit(here: Here, stamp: Stamp) -> bool:
+    """Make this worker match what a task was submitted with; tell whether anything was done.
+
+    Raises:
+        FacetError: that can't be done; the task must not be run.
+    """
+    if (
+        _fitted.get(None) == (stamp.fleet, stamp.fingerprint, get_ident())
+        and _worn[0] is here
+        and not here.applied.waiting
+        and here.birth.level is None
+    ):
+        return False
+    from workerstate import starting
+
+    with _locks.setdefault(os.getpid(), RLock()):
+        starting.catch_up(here, stamp)
+    return True
 
 
 def watched(here: Here, fn: Callable[..., Any]) -> Callable[..., Any]:

@@ -31,7 +31,7 @@ def units_of(called: Any, args: Any, named: dict[str, Any]) -> list[Unit]:
     batch = names._batch(names.unwrap(called))
     if batch:
         return [_plain(function, a, k) for function, a, k in batch[:MOST]]
-    if names._is_futures_chunk(called):
+    if names.is_futures_chunk(called):
         # A chunk of concurrent.futures: a list with the arguments of each call.
         first = args[0][0] if args and args[0] else ()
         return [_plain(called.args[0], first, {})]

@@ -56,9 +56,15 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--carry",
         metavar="NAMES",
         default="",
-        help="give workers this of the parent's state: logging,warnings,app:OPTIONS,app:*,all",
+        help="give tasks this of the parent's state, as of their submit: "
+        "logging,warnings,app:OPTIONS,app:*,all",
     )
-    parser.add_argument("--seed", type=whole_number(0), metavar="N", help="seed each task from N")
+    parser.add_argument(
+        "--seed",
+        type=whole_number(0),
+        metavar="N",
+        help="seed each task from N, the number of its call, and its index in that",
+    )
     parser.add_argument(
         "--start",
         choices=("fork", "spawn", "forkserver"),

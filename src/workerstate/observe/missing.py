@@ -24,6 +24,8 @@ def not_observed(seen: View) -> list[dict[str, Any]]:
         for event in process.others:
             if event["ev"] == "undeclared":
                 rows[f"a worker started without the declaration: {event['reason']}"] += 1
+            elif event["ev"] == "unmatched":
+                rows[f"tasks without what was declared as of their submit: {event['reason']}"] += 1
     if seen.recording.main is None and seen.recording.note:
         why = "the recording's disk is full?" if seen.recording.unread else _IGNORED
         rows[f"the program itself could not be observed ({why})"] += 1

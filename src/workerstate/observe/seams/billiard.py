@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workerstate.observe import hook
-from workerstate.observe.seams import tasks
+from workerstate.observe.seams import items, tasks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ def enter(process: Any) -> None:
         def wait_for_job(*args: Any, **kwargs: Any) -> Any:
             hook.quietly(_between)
             request = wait(*args, **kwargs)
-            hook.quietly(_begin, request)
-            return request
+            begun = hook.quietly(_begin, request)
+            return request if begun is None else begun
 
         worker.wait_for_job = wait_for_job
 
@@ -44,8 +44,9 @@ def _between() -> None:
     tasks.between()
 
 
-def _begin(request: Any) -> None:
+def _begin(request: Any) -> Any:
     if not request:
-        return
-    job, part, function, args, _ = request[1]
+        return None
+    job, part, function, args, kwargs = request[1]
     tasks.begin(function, args, job, part)
+    return request[0], (job, part, function, items.seeded(function, args), kwargs), *request[2:]

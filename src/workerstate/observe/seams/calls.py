@@ -17,7 +17,7 @@ LIBRARIES = frozenset(
     ("multiprocessing", "concurrent", "joblib", "loky", "billiard", "pebble", "mpire", "sklearn")
 )
 # One call of these submits one task: calls from the same line, one after the other, are one.
-_SINGLE = frozenset(("submit", "apply", "apply_async", "schedule"))
+SINGLE = frozenset(("submit", "apply", "apply_async", "schedule"))
 _MARK = "_workerstate_call"
 _DEPTH = 60
 
@@ -42,7 +42,7 @@ def submitted(pool: int, work: int, frame: FrameType, describe: Any, *arguments:
         if last is not None:
             return
         key = None
-    elif entry.f_code.co_name in _SINGLE:
+    elif entry.f_code.co_name in SINGLE:
         key = (entry.f_code.co_name, id(user.f_code), user.f_lineno)
         if last is not None and last[0] == key:
             return
@@ -64,6 +64,12 @@ def submitted(pool: int, work: int, frame: FrameType, describe: Any, *arguments:
         line=user.f_lineno if user else None,
         **describe(*arguments),
     )
+
+
+def origin(frame: FrameType) -> tuple[FrameType | None, Any]:
+    """Give the library's outermost frame, and joblib's Parallel if it is one that submits."""
+    entry, _, parallel = _walk(frame)
+    return entry, parallel
 
 
 def last(pool: int) -> int:

@@ -7,7 +7,7 @@ from _thread import get_ident
 
 from workerstate.observe import hook, samples, submissions
 from workerstate.observe.executor_facts import arguments_of, read_facts
-from workerstate.observe.seams import calls, tasks
+from workerstate.observe.seams import calls, items, stamping, tasks
 from workerstate.observe.seams.marks import mark
 from workerstate.observe.seams.queues import QueueView, weigh
 
@@ -72,6 +72,7 @@ def _watch_call_item(cls: Any) -> None:
 def _begin(fields: dict[str, Any]) -> None:
     hook.quietly(samples.begin, fields["fn"], fields["args"], fields["kwargs"])
     tasks.begin(fields["fn"], fields["args"], fields["work_id"])
+    fields["args"] = items.seeded(fields["fn"], fields["args"])
 
 
 def _watch_result_item(cls: Any) -> None:
@@ -92,6 +93,7 @@ def _submitted(home: str, frame: Any, item: Any) -> None:
         return
     pool = mark(getattr(executor, "_call_queue", None) or executor)
     calls.submitted(pool, executor._queue_count, frame, _describe, executor, home)
+    hook.quietly(stamping.submitted, pool, executor._queue_count, frame, item.fn, item.args)
     if submissions.listener is not None:
         task = (item.fn, item.args, item.kwargs)
         submissions.listener.submitted(pool, calls.last(pool), task, executor, frame)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from workerstate.observe import hook
+from workerstate.fingerprint import fingerprint
+from workerstate.observe import declare, hook
 from workerstate.observe.seams import tasks
 
 TYPE_CHECKING = False
@@ -15,7 +16,7 @@ def enter(process: Any) -> None:
     run, get = process._run_func, process.worker_comms.get_task
 
     def _run_func(function: Any, job: Any, *args: Any, **kwargs: Any) -> Any:
-        hook.quietly(_begin, function, job)
+        hook.quietly(_begin, function, job, args)
         outcome = run(function, job, *args, **kwargs)
         hook.quietly(tasks.end, bool(outcome[1]))
         return outcome
@@ -28,7 +29,7 @@ def enter(process: Any) -> None:
     process.worker_comms.get_task = get_task
 
 
-def _begin(function: Any, job: Any) -> None:
+def _begin(function: Any, job: Any, args: Any) -> None:
     inner = function
     for name in ("func", "function", "__wrapped__"):
         inner = getattr(inner, name, inner)
@@ -36,4 +37,6 @@ def _begin(function: Any, job: Any) -> None:
     arguments = getattr(function, "args", None)
     if arguments and callable(arguments[0]):
         inner = arguments[0]
-    tasks.begin(inner, (), job)
+    # All items of a map have one number here: their random numbers go by what they are called with.
+    part = fingerprint(args).digest if declare.seeding is not None else 0
+    tasks.begin(inner, (), job, part)

@@ -66,7 +66,7 @@ def calls(called: Any, args: Any, kwargs: Any) -> tuple[int, Callable[[int], Any
 
     None where the task is one call.
     """
-    if _is_futures_chunk(called) and args:
+    if is_futures_chunk(called) and args:
         items = args[0]
         return len(items), lambda index: (called.args[0], tuple(items[index]), {})
     name, package = _home(called)
@@ -82,7 +82,7 @@ def calls(called: Any, args: Any, kwargs: Any) -> tuple[int, Callable[[int], Any
 def carrier(called: Any, args: Any) -> str | None:
     """Say what drags an object along with each task: a bound method or a partial."""
     called, _ = _unpack(called, args)
-    if _is_futures_chunk(called):
+    if is_futures_chunk(called):
         called = called.args[0]
     if type(called).__name__ == "partial":
         return "partial"
@@ -112,7 +112,7 @@ def unwrap(function: Any) -> Any:
         if inside is None:
             break
         # concurrent.futures sends partial(_process_chunk, function).
-        function = function.args[0] if _is_futures_chunk(function) else inside
+        function = function.args[0] if is_futures_chunk(function) else inside
     return function
 
 
@@ -122,24 +122,43 @@ def _home(function: Any) -> tuple[str, str]:
     return str(getattr(function, "__name__", "")), module.partition(".")[0]
 
 
-def _is_futures_chunk(called: Any) -> bool:
+def is_futures_chunk(called: Any) -> bool:
+    """Tell whether a task is a chunk of concurrent.futures' or loky's map."""
     if type(called).__name__ != "partial" or not called.args:
         return False
     function, package = _home(called.func)
     return function == "_process_chunk" and package in ("concurrent", "loky", "joblib")
 
 
+def is_pool_chunk(called: Any) -> bool:
+    """Tell whether a task is a chunk of multiprocessing's or billiard's Pool."""
+    name, package = _home(called)
+    return (name, package) in _CHUNKERS and name in ("mapstar", "starmapstar")
+
+
+def is_pebble_chunk(called: Any) -> bool:
+    """Tell whether a task is a chunk of pebble's map."""
+    return _home(called) == ("process_chunk", "pebble")
+
+
 def _unpack(called: Any, args: Any) -> tuple[Any, int]:
     chunker = _CHUNKERS.get(_home(called))
     if chunker is not None and args:
         return chunker(args)
-    if _is_futures_chunk(called) and args:
+    if is_futures_chunk(called) and args:
         return called, len(args[0])
     return called, 1
 
 
 def _batch(called: Any) -> list[Any]:
     """Give the (function, args, kwargs) of joblib's batches."""
+    owner = batch_owner(called)
+    return owner.items if owner is not None else []
+
+
+def batch_owner(called: Any) -> Any:
+    """Give joblib's batch, whose ``items`` are calls, if the task is one."""
     called = unwrap(called)
-    found = getattr(called, "items", None) if type(called).__name__ == "BatchedCalls" else None
-    return found if isinstance(found, list) else []
+    if type(called).__name__ != "BatchedCalls":
+        return None
+    return called if isinstance(getattr(called, "items", None), list) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from workerstate.observe import hook
-from workerstate.observe.seams import calls, tasks
+from workerstate.observe.seams import calls, items, stamping, tasks
 from workerstate.observe.seams.marks import mark
 
 TYPE_CHECKING = False
@@ -21,16 +21,18 @@ def install(module: ModuleType) -> None:
 
     def made(self: Any, *args: Any, **kwargs: Any) -> None:
         real(self, *args, **kwargs)
-        hook.quietly(_scheduled, self.id, sys._getframe(1))
+        hook.quietly(_scheduled, self, sys._getframe(1))
 
     cls.__init__ = made
 
 
-def _scheduled(number: int, frame: Any) -> None:
+def _scheduled(task: Any, frame: Any) -> None:
     pool = frame.f_locals.get("self")
     shared = getattr(getattr(pool, "_context", None), "worker_parameters", None)
     if shared is not None:
-        calls.submitted(mark(shared), number, frame, _describe, pool)
+        calls.submitted(mark(shared), task.id, frame, _describe, pool)
+        called, args = task.payload.function, task.payload.args
+        hook.quietly(stamping.submitted, mark(shared), task.id, frame, called, args)
 
 
 def _describe(pool: Any) -> dict[str, Any]:
@@ -49,7 +51,7 @@ def enter(process: Any) -> None:
         depth[0] += 1
         try:
             if depth[0] == 1:
-                hook.quietly(tasks.begin, function, args, number[0])
+                args = hook.quietly(_begin, function, args, number[0]) or args
             result = execute(function, *args, **kwargs)
             if depth[0] == 1:
                 hook.quietly(_end, result)
@@ -64,6 +66,11 @@ def enter(process: Any) -> None:
         return task
 
     module.process_execute, module.fetch_task = process_execute, fetch_task
+
+
+def _begin(function: Any, args: Any, number: Any) -> Any:
+    tasks.begin(function, args, number)
+    return items.seeded(function, args)
 
 
 def _end(result: Any) -> None:

@@ -9,7 +9,7 @@ import itertools
 import sys
 
 from workerstate.observe import hook, samples, submissions
-from workerstate.observe.seams import calls, tasks
+from workerstate.observe.seams import calls, items, stamping, tasks
 from workerstate.observe.seams.marks import mark
 from workerstate.observe.seams.queues import sequence, weigh
 
@@ -67,12 +67,13 @@ class _Outbox:
         return getattr(self._queue, name)
 
 
-def _begin(task: Any) -> None:
+def _begin(task: Any) -> Any:
     if task is None:
-        return
+        return None
     job, part, function, args, kwargs = task
     hook.quietly(samples.begin, function, args, kwargs)
     tasks.begin(function, args, job, part)
+    return job, part, function, items.seeded(function, args), kwargs
 
 
 def _end(item: Any) -> None:
@@ -91,36 +92,46 @@ def _submitted(job: int, frame: Any) -> None:
             shared = getattr(pool, "_inqueue", None) or getattr(pool, "_worker_comms", None)
             if shared is not None:
                 calls.submitted(mark(shared), job, frame, _describe, pool)
-                _tell(mark(shared), pool, above)
+                method = _method(above)
+                hook.quietly(_stamp, mark(shared), job, frame, method)
+                _tell(mark(shared), pool, method)
                 return
         above = above.f_back
 
 
-def _tell(number: int, pool: Any, frame: Any) -> None:
+def _method(frame: Any) -> Any:
+    """Give the frame of the pool's method that was given a function to call, if it is near."""
+    for _ in range(4):  # from the result's constructor to the pool's method
+        if frame is None or "func" in frame.f_locals:
+            return frame
+        frame = frame.f_back
+    return None
+
+
+def _stamp(number: int, job: int, frame: Any, method: Any) -> None:
+    """Write what the job brings; its parts have as many items as the pool puts into a chunk."""
+    found = method.f_locals if method is not None else {}
+    part = found.get("chunksize") or 1
+    stamping.submitted(number, job, frame, found.get("func"), found.get("args", ()), part)
+
+
+def _tell(number: int, pool: Any, method: Any) -> None:
     """Tell an audit the function that the pool's method was given, and what of the items is known.
 
     Items that the program has not made yet are left alone.
     """
-    if submissions.listener is None:
+    if submissions.listener is None or method is None:
         return
-    for _ in range(4):  # from the result's constructor to the pool's method
-        if frame is None or "func" in frame.f_locals:
-            break
-        frame = frame.f_back
-    else:
-        return
-    found = frame.f_locals if frame is not None else {}
-    if "func" not in found:
-        return
-    items: Any = found.get("iterable")
+    found = method.f_locals
+    given: Any = found.get("iterable")
     if "args" in found:
         task = (found["func"], found["args"], found.get("kwds") or {})
-    elif type(items) in (list, tuple, range) and len(items):
+    elif type(given) in (list, tuple, range) and len(given):
         star = getattr(found.get("mapper"), "__name__", "") == "starmapstar"
-        task = (found["func"], tuple(items[0]) if star else (items[0],), {})
+        task = (found["func"], tuple(given[0]) if star else (given[0],), {})
     else:
         task = (found["func"], None, {})
-    submissions.listener.submitted(number, calls.last(number), task, pool, frame)
+    submissions.listener.submitted(number, calls.last(number), task, pool, method)
 
 
 def _describe(pool: Any) -> dict[str, Any]:

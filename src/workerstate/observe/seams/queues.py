@@ -35,7 +35,10 @@ class QueueView:
 def sequence(
     before: Callable[[], object], get: Callable[[], Any], after: Callable[[Any], object]
 ) -> Callable[[], Any]:
-    """Give a function without frame: ``before()``, then ``item = get()``, then ``after(item)``."""
+    """Give a function without frame: ``before()``, then ``item = get()``, then ``after(item)``.
+
+    What ``after`` gives, if anything, takes the item's place.
+    """
     never = object()
 
     def first() -> None:
@@ -43,8 +46,8 @@ def sequence(
 
     def last(pair: tuple[None, Any]) -> Any:
         item = pair[1]
-        hook.quietly(after, item)
-        return item
+        replaced = hook.quietly(after, item)
+        return item if replaced is None else replaced
 
     return map(last, zip(iter(first, never), iter(get, never), strict=False)).__next__
 

@@ -57,8 +57,10 @@ def begin(called: Any, args: Any, work: object, part: object = 0) -> None:
     _count += 1
     _unsent = None
     function, items = names.said(called, args)
-    if declare.seeding is not None:
-        declare.seed(work, part)
+    if declare.started and hook.quietly(declare.fit, work, part) and _born:
+        # What was made to match is not what the task has changed.
+        state.changes()
+        _probe.start()
     if _count > overflow.MOST:
         overflow.begin(_count, function)
         _current = (_count, function, perf_counter_ns())
