@@ -118,6 +118,9 @@ ALL = [
     Program("plugins", {"base.RUNNERS"}),
     Program("memory", {"__main__.total", "counts.done"}),
     Program("late", {"catalogue.PRICES", "environ"}, start="spawn", shows=False),
+    Program("between", {"__main__.epoch"}, ("set",), target="fork"),
+    Program("between", {"__main__.epoch"}, ("set by apply",), target="fork"),
+    Program("between", set(), ("only counted",), target="fork"),
     Program("options", set(), target="fork"),
     Program("settings", set(), ("price",), target="fork"),
 ]
