@@ -121,6 +121,11 @@ ALL = [
     Program("between", {"__main__.epoch"}, ("set",), target="fork"),
     Program("between", {"__main__.epoch"}, ("set by apply",), target="fork"),
     Program("between", set(), ("only counted",), target="fork"),
+    Program("sent", {"models.Invoice"}, ("made",)),
+    Program("sent", {"models.Invoice"}, ("held",)),
+    Program("sent", set(), ("alone",)),
+    Program("sent", set(), ("made in each",)),
+    Program("sent", set(), ("as another",)),
     Program("options", set(), target="fork"),
     Program("settings", set(), ("price",), target="fork"),
 ]

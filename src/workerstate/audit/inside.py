@@ -10,7 +10,7 @@ import os
 import sys
 import time
 
-from workerstate.audit import brought, copied, late, made, patched, shapes, sharing
+from workerstate.audit import brought, copied, late, made, patched, sent, shapes, sharing
 from workerstate.audit.lines import Lines
 from workerstate.audit.pending import pending
 from workerstate.audit.reach import Reach
@@ -253,6 +253,7 @@ class Inside:
                 "sharing": self._sharing(task, unit, by),
                 "late": self._launches.since(self._owner, reach) if by == "pool" else [],
                 "arguments": brought.arguments(unit, reach),
+                "sent": sent.classes_of(units if units[1][0] is not None else units[:1]),
                 "fixed": [*brought.fixed(first), *brought.fixed(reach)],
                 **surroundings(frame),
             }
