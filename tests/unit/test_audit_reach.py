@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 import reach_program as program
 
 from workerstate.audit import exceptions
 from workerstate.audit.reach import Reach
+from workerstate.audit.units import modules_of
 
 P = "reach_program"
 # Task -> what it reads besides functions: root -> chains.
@@ -110,3 +113,10 @@ def test_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """A walk that reaches its bound stops, and says so."""
     monkeypatch.setattr("workerstate.audit.reach.MOST_FUNCTIONS", 0)
     assert any("larger" in note for note in reach_of("by_method").notes)
+
+
+def test_modules_of_a_partial_are_those_of_what_it_holds() -> None:
+    """What a partial calls and passes on is unpickled with it."""
+    inner = functools.partial(print, program.key)
+    for task in (functools.partial(program.nothing), functools.partial(map, inner)):
+        assert P in modules_of((task, (), {}))

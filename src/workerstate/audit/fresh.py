@@ -10,7 +10,7 @@ import sys
 import traceback
 
 from workerstate import fingerprint
-from workerstate.audit import made, shapes
+from workerstate.audit import made, sent, shapes
 from workerstate.facets import get
 from workerstate.snapshot import take_snapshot, texts
 
@@ -32,6 +32,9 @@ def answer(request_path: str, answer_path: str, target: str) -> None:
             _bring(module, {})
     snapshot = texts(take_snapshot())
     found = _values(request)
+    for module in request["sent"].values():
+        _bring(module, failed)
+    unsent = sent.absent(request["sent"])
     # What the task itself imports is there only once it runs.
     lazily: dict[str, str] = {}
     imports = (*request["first"]["imports"], *request["reads"]["imports"])
@@ -48,6 +51,7 @@ def answer(request_path: str, answer_path: str, target: str) -> None:
         "failed": failed,
         "server": _server_modules(),
         "unfound": _unfound(request),
+        "unsent": unsent,
     }
     _write(answer_path, result)
     if request["makers"]:  # last, since it is the program's code that runs now

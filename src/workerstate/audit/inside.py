@@ -10,7 +10,7 @@ import os
 import sys
 import time
 
-from workerstate.audit import brought, copied, late, made, patched, shapes, sharing
+from workerstate.audit import brought, copied, late, made, patched, sent, shapes, sharing
 from workerstate.audit.lines import Lines
 from workerstate.audit.pending import pending
 from workerstate.audit.reach import Reach
@@ -29,10 +29,11 @@ from workerstate.audit.units import (
     units_of,
 )
 from workerstate.observe import hook, state
-from workerstate.observe.seams import launches, names
+from workerstate.observe.seams import calls, launches, names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import FrameType
     from typing import Any
 
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 MOST_TASKS = 40
 MOST_SECONDS = 8.0  # spent in the program's processes, each
 SHARE = 20  # one part in so many of the program's time may go into looking again
+CHEAP = 0.3  # seconds of looking with each submit from the same line; then, now and again
+MOST_NEWS = 4  # of one name that changes between submits from the same line
 
 
 class Task:
@@ -53,6 +56,17 @@ class Task:
         self.call = -1
         self.digests: dict[str, Any] = {}
         self.facets: dict[str, dict[str, str]] = {}
+        self.due = 0.0  # when to look again between submits from the same line
+        self.looked = 0.0
+        self._told: dict[str, int] = {}
+
+    def is_news(self, keys: Iterable[str]) -> bool:
+        """Tell whether one of these has not been told often already."""
+        new = False
+        for key in keys:
+            self._told[key] = self._told.get(key, 0) + 1
+            new = new or self._told[key] <= MOST_NEWS
+        return new
 
     def values(self) -> dict[str, Any]:
         """Give what the task and what runs before it would read now."""
@@ -106,12 +120,15 @@ class Inside:
 
     def submitted(self, pool: int, call: int, task: Any, owner: Any, frame: Any) -> None:
         """A task is submitted to a pool."""
+        self._forked()
         called, args, named = task
         key = (type(called), sort_of(called), pool, call)
         known = self._seen.get(key)
         if known is not None and known.call == call and not is_batch(called):
+            if calls.is_single(pool):
+                self._owner = owner
+                self._between(known)
             return
-        self._forked()
         self._launched = self._launched or sharing.before_fork()
         self._owner = owner
         self._look(
@@ -173,7 +190,20 @@ class Inside:
         self._request(task, (unit, (*first, {})), frame, by, method)
         return task
 
-    def _again(self, task: Task) -> None:
+    def _between(self, task: Task) -> None:
+        """Look again at a task that is submitted once more from the same line."""
+        start = time.monotonic()
+        if start < task.due:
+            return
+        try:
+            self._again(task, often=True)
+        finally:
+            end = time.monotonic()
+            self._spent += end - start
+            task.looked += end - start
+            task.due = end + SHARE * (end - start) if task.looked > CHEAP else 0.0
+
+    def _again(self, task: Task, *, often: bool = False) -> None:
         """Say what the names are now, if they are not what they were."""
         allowed = 1.0 + (time.monotonic() - self._began) / SHARE
         if not task.digests or self._spent > allowed:
@@ -184,8 +214,11 @@ class Inside:
         }
         facets = touched(task.reach)
         if changed or facets != task.facets:
+            moved = [name for name in facets if facets[name] != task.facets.get(name)]
             task.digests.update({key: digest(shape) for key, shape in changed.items()})
             task.facets = facets
+            if often and not task.is_news((*changed, *moved)):
+                return
             rows = self._launches.since(self._owner, task.reach)
             again = {"task": task.label, "again": changed, "facets": facets, "late": rows}
             self._write(again)
@@ -220,6 +253,7 @@ class Inside:
                 "sharing": self._sharing(task, unit, by),
                 "late": self._launches.since(self._owner, reach) if by == "pool" else [],
                 "arguments": brought.arguments(unit, reach),
+                "sent": sent.classes_of(units if units[1][0] is not None else units[:1]),
                 "fixed": [*brought.fixed(first), *brought.fixed(reach)],
                 **surroundings(frame),
             }

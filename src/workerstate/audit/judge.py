@@ -76,6 +76,7 @@ def _of_task(case: Case) -> Iterator[Inherited]:
     elif case.answers:
         yield from _unimportable(case)
         yield from lacking.missing(case)
+        yield from lacking.unsent(case)
         yield from lacking.set_late(case)
         yield from settings.findings(case)
         yield from unseeded.findings(case)

@@ -142,6 +142,24 @@ def _tells_for_library(case: Case, root: str, gap: Gap) -> bool:
     return bool(case.places.of(root))
 
 
+def unsent(case: Case) -> Iterator[Inherited]:
+    """Give the classes of what is sent with a task that a worker doesn't have."""
+    for root in case.answer["unsent"]:
+        if case.arrives(root):
+            continue
+        name = case.home(root)
+        yield case.finding(
+            "missing",
+            name,
+            f"{name} is a class in the parent and is not there in a {case.target} worker, which "
+            f"needs it to read what is sent to {case.request['task']}",
+            parent=f"class {name}",
+            worker=None,
+            set_=case.places.where(name, (), case.followed),
+            reason="make the class at the top of its module, or call what makes it in each worker",
+        )
+
+
 def set_late(case: Case) -> Iterator[Inherited]:
     """Give what the parent set after the workers of a pool were started.
 

@@ -44,9 +44,24 @@ def _writers() -> list[Any]:
         for value in list(namespace.values()):
             held = attributes(value).values() if qualified(type(value))[0] in modules else ()
             for each in (value, *held):
-                if type(each) in kinds and not each.closed and each.writable():
+                if type(each) in kinds and _is_open(each):
                     found[id(each)] = each
-    return [each for each in found.values() if each.fileno() > 2]
+    return [each for each in found.values() if _number(each) > 2]
+
+
+def _is_open(file: Any) -> bool:
+    try:
+        return not file.closed and bool(file.writable())
+    except (OSError, ValueError):
+        return False  # what is behind it was taken away (detach)
+
+
+def _number(file: Any) -> int:
+    """Give the number of a file; -1 where there is none behind it (of a BytesIO)."""
+    try:
+        return int(file.fileno())
+    except (OSError, ValueError):
+        return -1
 
 
 def _ask(files: list[Any]) -> list[int]:

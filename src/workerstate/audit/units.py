@@ -7,6 +7,7 @@ import sys
 from workerstate.audit import shapes
 from workerstate.audit.brought import owner_of
 from workerstate.audit.known import MethodType
+from workerstate.audit.sent import parts_of
 from workerstate.fingerprint.classes import FunctionType, attributes_of, imported, qualified
 from workerstate.observe.seams import names
 
@@ -129,7 +130,8 @@ def modules_of(unit: Unit) -> list[str]:
     """Give the modules that a worker imports to read the task."""
     found: list[str] = []
     function, args, named = unit
-    for value in (function, owner_of(function), *args, *named.values()):
+    given = (function, owner_of(function), *args, *named.values())
+    for value in (part for each in given for part in parts_of(each)):
         own = value.__module__ if type(value) in (FunctionType, MethodType, type) else None
         for module in (own, qualified(type(value))[0]):
             if type(module) is str and module not in found and module != "builtins":

@@ -77,6 +77,11 @@ def last(pool: int) -> int:
     return _last[pool][1] if pool in _last else 0
 
 
+def is_single(pool: int) -> bool:
+    """Tell whether a pool's last call is of those that submit one task each."""
+    return pool in _last and isinstance(_last[pool][0], tuple)
+
+
 def forget() -> None:
     """In a forked child: its calls are its own."""
     global _count

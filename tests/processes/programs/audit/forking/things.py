@@ -1,5 +1,6 @@
 """What is one process's own, and what its makers put right after a fork."""
 
+import io
 import os
 import tempfile
 import threading
@@ -10,6 +11,7 @@ space = None
 report = None
 flushed = None
 index = None
+memory = io.TextIOWrapper(io.BytesIO())
 safe = threading.Lock()
 unsafe = threading.Lock()
 
