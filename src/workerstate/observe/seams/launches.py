@@ -41,6 +41,8 @@ def install(module: ModuleType) -> None:
     if isinstance(cls.__dict__.get("returncode"), property):
         return
 
+    ending = sys.is_finalizing  # bound here: by then the names of this module may be gone
+
     def get(self: Any) -> int | None:
         try:
             return self.__dict__["returncode"]  # type: ignore[no-any-return]
@@ -50,6 +52,8 @@ def install(module: ModuleType) -> None:
     def set_(self: Any, status: int | None) -> None:
         before = self.__dict__.get("returncode")
         self.__dict__["returncode"] = status
+        if ending():
+            return
         if status is None:
             hook.quietly(_launching, self, sys._getframe(1))
         elif before is None:
