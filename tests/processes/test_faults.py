@@ -339,7 +339,8 @@ def test_what_surrounds_the_engine_is_not_its_own(method, run_plain):
     """The program's timeout for sockets and its event loop's signals: neither is for workers."""
     done = run_plain(SURROUNDED, method)
     expected = b"[0, 1, 2]\n[0, 1, 2]\nWorkerDiedError True []\n"
-    assert (done.stdout, done.stderr) == (expected, "")
+    assert done.stdout == expected, done.stderr
+    assert "Error" not in done.stderr  # since 3.12 a fork beside threads is warned of
 
 
 def test_in_a_forked_process_it_says_so(method):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]
 import os
 import signal
+import sys
 from contextlib import contextmanager
 
 TYPE_CHECKING = False
@@ -87,8 +88,9 @@ def drop_wakeup() -> None:
     asyncio has the number of each signal written to a socket that both have (python/cpython#75670),
     and a handler that does nothing else: so SIGTERM would stop the parent, and not this process.
     """
-    if signal.set_wakeup_fd(-1) < 0:
+    if "asyncio" not in sys.modules:
         return
+    signal.set_wakeup_fd(-1)  # as asyncio does itself since 3.12
     for number in signal.valid_signals():
         handler = signal.getsignal(number)
         if getattr(handler, "__module__", "").startswith("asyncio."):
