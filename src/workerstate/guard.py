@@ -23,14 +23,17 @@ def is_guard(test: ast.AST) -> bool:
 class _Elsewhere(ast.NodeTransformer):
     """Has a script ask about ``__mp_main__`` where it asks whether it is the main program."""
 
+    asks = False
+
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        before, self.asks = self.asks, self.asks or is_guard(node)
         self.generic_visit(node)
-        if is_guard(node):
-            for each in ast.walk(node):
-                for field, value in ast.iter_fields(each):
-                    if isinstance(value, ast.Name) and value.id == "__name__":
-                        name = ast.copy_location(ast.Constant("__mp_main__"), value)
-                        setattr(each, field, name)
+        self.asks = before
+        return node
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        if self.asks and node.id == "__name__":
+            return ast.copy_location(ast.Constant("__mp_main__"), node)
         return node
 
 

@@ -212,4 +212,4 @@ def share_main_loggers() -> None:
 def main_name(name: str) -> str:
     """Give a logger's name as it is in the parent, where its main module is ``__main__``."""
     first, dot, rest = name.partition(".")
-    return f"__main__{dot}{rest}" if first == "__mp_main__" else name
+    return f"{plain_module(first)}{dot}{rest}"

@@ -66,3 +66,26 @@ def test_a_source_that_can_not_be_read(tmp_path):
     """Of that nothing is known."""
     assert guard.names_bound(str(tmp_path / "none.py")) is None
     assert guard.guard_lines(str(tmp_path / "none.py")) == ()
+
+
+ASKED = """
+here = [
+    __name__ == "__main__",
+    "__main__" == __name__,
+    __name__ in ("__main__", "other"),
+    "__main__" in (__name__,),
+    (__name__ == "__main__") == True,
+    (lambda: __name__ == "__main__")(),
+]
+elsewhere = __name__ != "__main__"
+name = __name__
+"""
+
+
+def test_a_script_is_not_the_main_program_in_a_worker():
+    """However it asks; all else that goes by its name is as in the parent."""
+    space = {"__name__": "__main__"}
+    exec(guard.compiled(ASKED, "script.py"), space)
+    assert space["here"] == [False] * 6
+    assert space["elsewhere"] is True
+    assert space["name"] == "__main__"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import json
 import sys
@@ -110,3 +111,20 @@ def test_a_module_that_fails_leaves_nothing(module: Path, tmp_path: Path) -> Non
     assert NAME not in sys.modules
     with pytest.raises(ImportError, match="no module"):
         preloading.load(NAME, str(tmp_path / "data.txt"))
+
+
+def test_collections_are_rare_while_modules_are_imported() -> None:
+    """Afterwards they are as before, unless a module has set them; turned off, they stay so."""
+    before = gc.get_threshold()
+    try:
+        with preloading.rare_collections():
+            assert gc.get_threshold()[0] > before[0]
+        assert gc.get_threshold() == before
+        with preloading.rare_collections():
+            gc.set_threshold(99, 9, 9)
+        assert gc.get_threshold()[:2] == (99, 9)
+        gc.set_threshold(0)
+        with preloading.rare_collections():
+            assert gc.get_threshold()[0] == 0
+    finally:
+        gc.set_threshold(*before)
