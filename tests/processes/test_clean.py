@@ -112,6 +112,25 @@ def test_a_template_leaves_no_semaphore(run_plain):
     assert (done.stdout, done.stderr) == (b"True\n", "")
 
 
+def test_what_a_module_has_not_written_yet_is_written_once(run_plain, tmp_path):
+    """A file that a preloaded module keeps open is flushed before workers have a copy of it."""
+    (tmp_path / "keeping.py").write_text("FILE = open('kept', 'w')\nFILE.write('once')\n")
+    source = (
+        "import sys; sys.path.insert(0, '')\n"
+        "from workerstate import Executor, WorkerSpec\n"
+        "def read():\n"
+        "    import keeping\n"
+        "    keeping.FILE.flush()\n"
+        "    return open('kept').read()\n"
+        "if __name__ == '__main__':\n"
+        "    spec = WorkerSpec(preload=['keeping'])\n"
+        "    with Executor(1, clean='task', spec=spec, start_method='template') as pool:\n"
+        "        print([pool.submit(read).result() for _ in range(3)])\n"
+    )
+    done = run_plain(source, cwd=tmp_path)
+    assert done.stdout == b"['once', 'once', 'once']\n", done.stderr
+
+
 PRINTS = """
 import sys
 from workerstate import Executor, WorkerSpec

@@ -247,6 +247,34 @@ def test_a_start_that_hangs_is_ended(method, clean):
             pool.submit(tasks.good, 3)
 
 
+@pytest.mark.parametrize("clean", ["never", "task"])
+def test_a_start_that_is_over_is_let_be(method, clean, monkeypatch):
+    """Its limit is for starts: workers that wait for a task may do so for as long as they like."""
+    monkeypatch.setattr("workerstate.engine.starts.SLOW", 0.2)
+    spec = WorkerSpec(resources={"own": Resource(dict)})
+    with Executor(1, start_method=method, clean=clean, spec=spec, start_timeout=5) as pool:
+        assert pool.submit(tasks.good, 2).result(30) == 4
+        time.sleep(1.5)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            time.sleep(4.5)
+            assert pool.submit(tasks.good, 3).result(30) == 9
+    assert SlowStartWarning not in [each.category for each in told]
+
+
+def test_a_later_start_that_hangs_is_ended(method, tmp_path):
+    """So is the start of a worker that takes the place of one that has died."""
+    path = str(tmp_path / "started")
+    spec = WorkerSpec(resources={"own": Resource(functools.partial(tasks.hang_again, path))})
+    with Executor(1, start_method=method, spec=spec, start_timeout=3) as pool:
+        assert pool.submit(tasks.good, 2).result(30) == 4
+        time.sleep(3.5)  # the look after the first start is over
+        with pytest.raises(WorkerDiedError):
+            pool.submit(tasks.act, "kill").result(30)
+        with pytest.raises(WorkerStartError, match=r"'own'.*start_timeout"):
+            pool.submit(tasks.good, 3).result(30)
+
+
 @pytest.mark.parametrize("of_its_own", [False, True])
 def test_a_slow_start_is_told_of(method, of_its_own, monkeypatch):
     """A start that takes long warns, once, with what it is at; then its tasks run."""
@@ -324,10 +352,12 @@ async def served(pool):
         print(type(error).__name__, "SIGTERM" in str(error), told)
 if __name__ == "__main__":
     socket.setdefaulttimeout(0.1)
-    with Executor(2, spec=WorkerSpec(), start_method=sys.argv[1]) as pool:
-        print(list(pool.map(wait, range(3))))
-        time.sleep(0.3)
-        print(list(pool.map(wait, range(3))))
+    spec = WorkerSpec(set={"limits": {"socket_timeout": 0.1}})
+    for clean in ("never", "task"):
+        with Executor(2, spec=spec, start_method=sys.argv[1], clean=clean) as pool:
+            print(list(pool.map(wait, range(3))))
+            time.sleep(0.3)
+            print(list(pool.map(wait, range(3))))
     async def main():
         with Executor(1, start_method=sys.argv[1], clean="task") as pool:
             await served(pool)
@@ -338,7 +368,7 @@ if __name__ == "__main__":
 def test_what_surrounds_the_engine_is_not_its_own(method, run_plain):
     """The program's timeout for sockets and its event loop's signals: neither is for workers."""
     done = run_plain(SURROUNDED, method)
-    expected = b"[0, 1, 2]\n[0, 1, 2]\nWorkerDiedError True []\n"
+    expected = 4 * b"[0, 1, 2]\n" + b"WorkerDiedError True []\n"
     assert done.stdout == expected, done.stderr
     assert "Error" not in done.stderr  # since 3.12 a fork beside threads is warned of
 

@@ -57,7 +57,7 @@ def flush_all(known: Collection[int] = ()) -> None:
 
     for each in (sys.stdout, sys.stderr):
         _flush(each)
-    if known and not any(_is_written(each) for each in processes.descriptors() - set(known)):
+    if known and processes.written() <= set(known):
         return
     kinds = {io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom}
     objects = gc.get_objects()  # half a million after some imports
@@ -127,15 +127,6 @@ def _run_exit_functions() -> None:
     if util is not None and (util._finalizer_registry or (process and process._children)):
         # It was imported before the fork, so that its own exit function was disowned.
         util._exit_function()
-
-
-def _is_written(fd: int) -> bool:
-    import fcntl
-
-    try:
-        return fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
-    except OSError:  # it was the listing's own
-        return False
 
 
 def _flush(file: Any) -> None:

@@ -59,9 +59,18 @@ def children() -> list[int]:
     return [int(each) for each in found.split()]
 
 
-def descriptors() -> set[int]:
-    """Give the numbers of the files that this process has open, and of one that it had."""
-    return {int(each) for each in os.listdir("/proc/self/fd")}
+def written() -> set[int]:
+    """Give the numbers of the files that this process has open for writing."""
+    import fcntl
+
+    found = set()
+    for each in os.listdir("/proc/self/fd"):
+        try:
+            if fcntl.fcntl(int(each), fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY:
+                found.add(int(each))
+        except OSError:  # it was the listing's own
+            pass
+    return found
 
 
 def is_tracker(pid: int) -> bool:

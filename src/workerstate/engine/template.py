@@ -219,7 +219,7 @@ def main(orders_fd: int, start_fd: int, arena_fd: int, board_fd: int) -> None:
     sys.argv[:] = start["argv"]
     if start["process"] is not None:
         _be_child(parent, *start["process"])
-    often, known = start["often"], processes.descriptors()
+    often, known = start["often"], processes.written()
     if often and start["imports"]:
         heap.reserve()
     here, failure = _prepare(start)
