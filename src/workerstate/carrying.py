@@ -134,18 +134,21 @@ def capture(carried: Carried) -> Settings:
     if carried.everything:
         for name in ("contextvars", *_WITH_FUNCTIONS, *CARRIED_ONLY):
             found[name] = {k: v for k, v in found.get(name, {}).items() if _travels(v)}
-    names = list(carried.named)
-    if "modules" in carried.facets and not carried.everything:
-        from workerstate.program import user_modules
-
-        names += [f"{module}:*" for module in user_modules()]
-    capture_named(names, carried.facets, found)
+    capture_named(_names(carried), carried.facets, found)
     # A context that holds nothing is carried too: a forked worker's may hold something.
     return {
         name: settings
         for name, settings in found.items()
         if settings or (name in CONTEXTS and get(name).present())
     }
+
+
+def _names(carried: Carried) -> list[str]:
+    if "modules" not in carried.facets or carried.everything:
+        return carried.named
+    from workerstate.program import user_modules
+
+    return [*carried.named, *(f"{module}:*" for module in user_modules())]
 
 
 def _travels(value: object) -> bool:

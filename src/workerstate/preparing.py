@@ -11,6 +11,7 @@ import sys
 
 from workerstate import mainmodule, portable, starting, workerside
 from workerstate.resources import close_at_exit
+from workerstate.sending import send_prints
 from workerstate.snapshot import apply_settings
 from workerstate.start_reports import FAILED, STARTED
 from workerstate.steps import Steps
@@ -84,7 +85,7 @@ def place(template: Here, number: int) -> Here:
         process.current_process().name = f"TemplateProcess-{number + 1}"
     workerside._heres[here.birth.fleet] = here
     workerside._worn[0] = here
-    starting.send_prints(here.birth)  # lines of two processes in one pipe would be torn
+    send_prints(here.birth)  # lines of two processes in one pipe would be torn
     return here
 
 

@@ -9,8 +9,8 @@ from _thread import get_ident
 from workerstate import portable, preloading, seeds, start_reports, workerside
 from workerstate.applying import EARLY, fetch, in_thread, order
 from workerstate.errors import DriftWarning, FacetError, WorkerStartError
-from workerstate.program import share_main_loggers
 from workerstate.resources import close_at_exit
+from workerstate.sending import send_records
 from workerstate.start_reports import ENDED, FAILED, STARTED
 from workerstate.steps import Steps, catch_sigterm, restore_sigterm
 from workerstate.workerside import Birth, Here, Stamp, Worker
@@ -86,7 +86,7 @@ def take_settings(here: Here, steps: Steps, settings: bytes | None, fingerprint:
             steps.next(f"facet {name!r}")
             here.applied.apply(wanted, [name])
     steps.next("the way of log records to the parent")
-    _send_records(here.birth)
+    send_records(here.birth)
     libraries = here.birth.libraries if here.birth.seed is not None else ()
     with preloading.rare_collections():
         for source in (*here.birth.preload, *((name, None, None) for name in libraries)):
@@ -98,7 +98,7 @@ def take_settings(here: Here, steps: Steps, settings: bytes | None, fingerprint:
         if name not in EARLY:
             steps.next(f"facet {name!r}")
             here.applied.apply(wanted, [name])
-    _send_records(here.birth)  # loggers that don't propagate now need the handler too
+    send_records(here.birth)  # loggers that don't propagate now need the handler too
     here.applied.settle(wanted)
     here.fingerprint = fingerprint
     workerside._worn[0] = here
@@ -139,32 +139,9 @@ def initialize(here: Here, steps: Steps) -> None:
     if birth.initializer is not None:
         steps.next("the initializer")
         birth.initializer()
-        _send_records(birth)  # an initializer that sets up logging has added handlers
+        send_records(birth)  # an initializer that sets up logging has added handlers
     if birth.teardown is not None:
         here.opened.at_close(birth.teardown)
-
-
-def _send_records(birth: Birth) -> None:
-    if birth.records is None:
-        return
-    if birth.logs:
-        share_main_loggers()
-        from workerstate.records import sender
-
-        sender.install(birth.records, on_full=birth.on_full)  # type: ignore[arg-type]
-        if birth.level is not None and "loguru" in sys.modules:
-            from workerstate.records import loguru_bridge
-
-            loguru_bridge.install(level=birth.level)
-    send_prints(birth)
-
-
-def send_prints(birth: Birth) -> None:
-    """Have what this process prints go to the parent in a pipe of its own, if that is declared."""
-    if birth.stdio and birth.records is not None:
-        from workerstate.records import stdio
-
-        stdio.install(birth.records)
 
 
 def call_after(here: Here, then: Callable[..., object], args: tuple[Any, ...]) -> None:
@@ -172,7 +149,7 @@ def call_after(here: Here, then: Callable[..., object], args: tuple[Any, ...]) -
     token = workerside._here.set(here)
     try:
         then(*args)
-        _send_records(here.birth)
+        send_records(here.birth)
     except (Exception, SystemExit) as error:
         here.failure = failure(here.who.number, "the pool's initializer", error)
         here.close()
@@ -222,7 +199,7 @@ def catch_up(here: Here, stamp: Stamp) -> None:
         here.applied.settle(wanted)
         here.fingerprint = stamp.fingerprint
         workerside._worn[0] = here
-        _send_records(here.birth)
+        send_records(here.birth)
         if here.watch is not None:
             here.watch.settle(wanted.get("modules", ()))
     else:
@@ -231,7 +208,7 @@ def catch_up(here: Here, stamp: Stamp) -> None:
     here.applied.apply_waiting()
     if here.birth.level is not None and "loguru" in sys.modules and _bridged[0] != os.getpid():
         _bridged[0] = os.getpid()
-        _send_records(here.birth)
+        send_records(here.birth)
 
 
 _bridged = [0]

@@ -116,6 +116,7 @@ ALL = [
             ("cached", {"plans.Plan.total"}),
             ("changed", {"plans.Plan.limit"}),
             ("replaced", {"plans.Plan.limit"}),
+            ("scaled", {"plans.Plan.width"}),
             ("of class", {"plans.Plan._tier"}),
             ("unasked", set()),
         )

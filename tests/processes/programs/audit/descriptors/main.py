@@ -13,6 +13,8 @@ def change(kind):
         plans.Plan.__dict__["total"].func = lambda self: 50
     elif kind == "changed":
         plans.Plan.__dict__["limit"].value = 5
+    elif kind == "scaled":
+        plans.Plan.__dict__["width"].factor = 3
     elif kind == "replaced":
         plans.Plan.limit = plans.Default(6)
     elif kind == "of class":

@@ -39,6 +39,18 @@ class Checked:
         self.values[plan] = abs(value)
 
 
+class Scaled:
+    """Goes before what the object itself holds under that name."""
+
+    factor = 1
+
+    def __get__(self, plan, cls):
+        return plan.__dict__["width"] * self.factor
+
+    def __set__(self, plan, value):
+        plan.__dict__["width"] = value
+
+
 class Remembering:
     """A decorator of methods that keeps what they gave."""
 
@@ -61,9 +73,10 @@ class Plan:
     other = Default(2)
     tier = OfClass()
     size = Checked()
+    width = Scaled()
 
     def __init__(self, size):
-        self.size = size
+        self.size = self.width = size
 
     @property
     def rate(self):
@@ -91,4 +104,5 @@ kept = Plan(7)
 
 def read(value):
     plan = Plan(value)
-    return plan.rate, plan.total, plan.limit, plan.tier, plan.size, plan.kinds, plan.cost(value)
+    own = plan.rate, plan.total, plan.limit, plan.tier, plan.size, plan.kinds, plan.cost(value)
+    return own, kept.width
