@@ -253,6 +253,35 @@ def test_the_dead_name_their_task(start_method: str, run_observed: Callable[...,
     assert seen.codes.count("WS201") == len(seen.printed)
 
 
+def test_two_threads_ask_how_a_worker_ended(run_observed: Callable[..., Observed]) -> None:
+    """The fork server tells a status once: the thread that comes second makes up a 255."""
+    seen = run_observed(
+        "import multiprocessing, os, threading\n"
+        "from multiprocessing import forkserver\n"
+        "if __name__ == '__main__':\n"
+        "    worker = multiprocessing.get_context('forkserver').Process(target=os._exit, args=(9,))\n"
+        "    worker.start()\n"
+        "    taken, told, read = threading.Event(), threading.Event(), forkserver.read_signed\n"
+        "    def read_and_wait(fd):\n"
+        "        forkserver.read_signed = read\n"
+        "        status = read(fd)\n"
+        "        taken.set()\n"
+        "        told.wait()\n"
+        "        return status\n"
+        "    forkserver.read_signed = read_and_wait\n"
+        "    first = threading.Thread(target=worker.join)\n"
+        "    first.start()\n"
+        "    taken.wait()\n"
+        "    codes = [worker.exitcode]\n"
+        "    told.set()\n"
+        "    first.join()\n"
+        "    print([*codes, worker.exitcode])\n"
+    )
+    assert seen.printed == [255, 9]
+    (worker,) = seen.workers
+    assert worker["death"]["exit_code"] == 9
+
+
 def test_sixty_workers_killed_at_random_moments(run_observed: Callable[..., Observed]) -> None:
     """No line is torn, each that was in a task names it, and who left no line is counted."""
     seen = run_observed("kills.py", timeout=100)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from workerstate.engine import recalling, wire
+from workerstate.engine import abandoning, recalling, wire
 from workerstate.engine.arena import Arena
 from workerstate.engine.board import Board
 from workerstate.engine.dispatch import Dispatcher
@@ -74,4 +74,23 @@ def test_the_packet_that_is_taken_back_is_the_one_that_was_read(dispatcher, work
     (number, _) = wire.unpack_tasks(buffer[:size])[1][0]
     assert [list(packet.tasks) for packet in first.packets] == [[number]]
     assert sum(len(packet.tasks) for packet in second.packets) == 1
+    free_windows(dispatcher)
+
+
+@pytest.mark.parametrize("dropped", [1, 2])
+def test_a_packet_is_taken_back_whose_tasks_were_given_up(dropped, dispatcher, workers):
+    """The tasks of a call that failed are dropped; those beside them go to the idle worker."""
+    first, second = workers
+    dispatcher._each = 0.001
+    tasks = [task(dispatcher, number) for number in range(4)]
+    dispatcher._send(first, tasks[2:])
+    dispatcher._send(first, tasks[:2])
+    first.packets.reverse()
+    for each in tasks[2 : 2 + dropped]:
+        abandoning._drop(first.packets[1], each)
+    dispatcher.idle.append(second)
+    recalling.recall(dispatcher)
+    moved = [each for packet in second.packets for each in packet.tasks.values()]
+    assert moved == tasks[2 + dropped :]
+    assert list(first.packets[0].tasks.values()) == tasks[:2]
     free_windows(dispatcher)

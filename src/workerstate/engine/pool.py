@@ -16,7 +16,7 @@ from workerstate.engine.futures import TaskFuture
 from workerstate.engine.hearing import Hearing
 from workerstate.engine.mapping import Job
 from workerstate.engine.places import Places
-from workerstate.engine.receiver import IDLE, Receiver
+from workerstate.engine.receiver import IDLE, Over, Receiver
 from workerstate.engine.tasks import NONE, Task
 from workerstate.pickling_errors import TaskPicklingError
 
@@ -249,7 +249,7 @@ class Pool:
                     return recalling.AFTER
                 return self._cool()
         self._end()
-        raise StopIteration
+        raise Over
 
     def _over(self) -> bool:
         if not self._closing:

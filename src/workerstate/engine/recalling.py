@@ -46,7 +46,8 @@ def recall(dispatcher: Dispatcher) -> None:
 def _unread(dispatcher: Dispatcher, worker: Worker) -> list[Task]:
     """Read a packet that the worker has not: it is then as if it had not been sent.
 
-    That is the first one, if the worker has read none yet.
+    That is the first one, if the worker has read none yet. Its tasks may have been given up since
+    it was sent, any of them or all.
     """
     if len(worker.packets) < 2 or worker.inbox is None:
         return []
@@ -59,8 +60,10 @@ def _unread(dispatcher: Dispatcher, worker: Worker) -> list[Task]:
         return []
     if fd >= 0:
         os.close(fd)
-    number = wire.unpack_tasks(buffer[:size])[1][0][0]
-    packet = next(each for each in worker.packets if number in each.tasks)
+    sent = {number for number, _ in wire.unpack_tasks(buffer[:size])[1]}
+    packet = next((each for each in worker.packets if sent & each.tasks.keys()), None)
+    if packet is None:
+        return []
     worker.packets.remove(packet)
     if packet.grant >= 0:
         dispatcher.windows.give_back(packet.grant)

@@ -16,13 +16,17 @@ if TYPE_CHECKING:
 IDLE = 1.0  # seconds without an event after which memory that lies idle is given back
 
 
+class Over(BaseException):
+    """Raised by a receiver's ``turn``: there is nothing more to wait for."""
+
+
 class Receiver:
     """Calls what was registered for a descriptor when there is something to read.
 
     Args:
         name: of the thread.
         turn: called after each round; gives the seconds to wait at most, or None, and ends the
-            thread by raising StopIteration.
+            thread by raising ``Over``.
         failed: called with what a handler raised: the pool can't go on.
     """
 
@@ -107,7 +111,7 @@ class Receiver:
             while True:
                 try:
                     self._round()
-                except StopIteration:
+                except Over:
                     return
                 except BaseException as error:  # else every future would wait for ever
                     self._failed(error)

@@ -255,5 +255,7 @@ def _reap(recording: Recording) -> None:
     for parent in recording.processes:
         for event in parent.child_exits:
             child = recording.at(event["pid"], event["t"])
-            if child is not None and child is not parent and child.reaped is None:
+            if child is None or child is parent:
+                continue
+            if child.reaped is None or child.reaped["code"] == event.get("instead"):
                 child.reaped = event

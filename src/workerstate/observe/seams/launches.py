@@ -31,6 +31,9 @@ POOLS = frozenset(
 pending = False
 # Whether subprocess is about to fork only to run the program's ``preexec_fn`` and exec.
 execs = False
+# What a child of the fork server is said to have ended with by the second of two threads that ask
+# at once: the first has taken the status from the pipe (``popen_forkserver.Popen.poll``).
+_UNREAD = 255
 _NOT_OBSERVED_FLAGS = ("-S", "-I", "-E")
 _SHIM = os.path.join(os.path.dirname(hook.__file__), "shim")
 
@@ -56,8 +59,8 @@ def install(module: ModuleType) -> None:
             return
         if status is None:
             hook.quietly(_launching, self, sys._getframe(1))
-        elif before is None:
-            hook.quietly(_exited, self, status)
+        elif before is None or (before == _UNREAD and status != before):
+            hook.quietly(_exited, self, status, before)
 
     cls.returncode = property(get, set_)
 
@@ -147,7 +150,7 @@ def _hidden_by(environ: Any, what: str) -> str | None:
     return None
 
 
-def _exited(popen: Any, status: int) -> None:
-    hook.emit("childexit", pid=getattr(popen, "pid", None), code=status)
+def _exited(popen: Any, status: int, before: int | None) -> None:
+    hook.emit("childexit", pid=getattr(popen, "pid", None), code=status, instead=before)
     if declare.VARIABLE in os.environ:
         declare.settle()
