@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Change = tuple[str, str | None, str | None]
 
 MISSING = object()
+_PATIENCE = 5.0  # seconds to read the globals of all modules, where that is what was asked for
 
 
 class State:
@@ -118,8 +119,11 @@ class Declared:
 
     def captured(self) -> Captured:
         """Give their fingerprints by name, and where asked for, all globals of the program's."""
-        observed = dict(get("modules").capture().observed) if self._whole else {}
-        observed.pop("imported", None)
+        observed: dict[str, Any] = {}
+        if self._whole:
+            facet: Any = get("modules")
+            observed.update(facet.capture(_PATIENCE).observed)
+            del observed["imported"]
         found = {name: _text(name) for name in self.names}
         return Captured({n: text for n, text in found.items() if text is not UNSET}, observed)
 

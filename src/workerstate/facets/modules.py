@@ -44,7 +44,7 @@ _ADAPTER = ("logging", "LoggerAdapter")
 _ENUM = ("enum", "Enum")
 _NAMESPACE = type(sys.implementation)  # types.SimpleNamespace, made in C
 MOST_NAMES = 2000
-MOST_SECONDS = 0.2  # for all names together
+MOST_SECONDS = 0.2  # for all names together, where a program is watched
 
 
 class ModulesFacet(Facet):
@@ -54,10 +54,14 @@ class ModulesFacet(Facet):
     phase = "task"
     imports = True
 
-    def capture(self) -> Captured:
-        """Read the globals, within bounds: past those, a name stays, and says it was not read."""
+    def capture(self, seconds: float = MOST_SECONDS) -> Captured:
+        """Read the globals, within bounds: past those, a name stays, and says it was not read.
+
+        Args:
+            seconds: to spend at most.
+        """
         observed: dict[str, Any] = {"imported": Text(f"{len(sys.modules)} modules")}
-        deadline = time.monotonic() + MOST_SECONDS
+        deadline = time.monotonic() + seconds
         for module, namespace in user_modules().items():
             for name, value in program_names(module, namespace):
                 if len(observed) > MOST_NAMES:
