@@ -13,7 +13,8 @@ from workerstate.audit.executed import Executed
 from workerstate.audit.finding import Audit
 from workerstate.audit.references import References, interpreter
 from workerstate.guard import is_guarded
-from workerstate.observe import launch
+from workerstate.observe.folders import new_folder
+from workerstate.observe.launch import observe
 from workerstate.observe.submissions import VARIABLE
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def audit(
     Raises:
         UsageError: the interpreter can't be used.
     """
-    folder = launch.new_folder(None)
+    folder = new_folder(None)
     salt = os.urandom(8).hex()
 
     def choose(request: dict[str, Any]) -> list[str]:
@@ -74,7 +75,7 @@ def _run(
     """Run the program; give its exit code, None if it was stopped at the timeout."""
     env = {**os.environ, VARIABLE: "1"}
     try:
-        run = launch.observe(command, folder=folder, env=env, salt=salt, timeout=timeout, **options)
+        run = observe(command, folder=folder, env=env, salt=salt, timeout=timeout, **options)
     except subprocess.TimeoutExpired:
         return None
     return run.exit_code

@@ -52,6 +52,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--values", action="store_true", help="record short values, not only hashes"
     )
+    _add_experiments(parser)
+    parser.add_argument("--cpus", type=whole_number(1), metavar="N", help="simulate N processors")
+    parser.add_argument("--python", metavar="PATH", help="the interpreter to run the program with")
+    parser.add_argument("-m", dest="module", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("-c", dest="code", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+
+
+def _add_experiments(parser: argparse.ArgumentParser) -> None:
+    """Add what makes the program run otherwise than it would."""
     parser.add_argument(
         "--carry",
         metavar="NAMES",
@@ -77,11 +87,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "workers, and tell which results depend on what their worker had run before; what these "
         "tasks do to files and services, they do again, and so does loading the main module",
     )
-    parser.add_argument("--cpus", type=whole_number(1), metavar="N", help="simulate N processors")
-    parser.add_argument("--python", metavar="PATH", help="the interpreter to run the program with")
-    parser.add_argument("-m", dest="module", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("-c", dest="code", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -2,5 +2,6 @@
 
 ``shim`` is the door (a folder on PYTHONPATH), ``hook`` what each process loads through it,
 ``seams`` what is watched of each library, ``probe`` how a process's state is read, ``launch``
-starts the program, ``reading`` and ``document`` turn the recording into one JSON document.
+starts the program (its recording's folder is of ``folders``, its ``run.json`` of ``note``),
+``reading`` and ``document`` turn the recording into one JSON document.
 """

@@ -6,28 +6,26 @@ that differs is two environment variables, which its own children inherit.
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workerstate.errors import UsageError
 from workerstate.observe import declare, hook, leftover, rerun
+from workerstate.observe.folders import new_folder
 from workerstate.observe.memory import MemoryWatch
+from workerstate.observe.note import Note
 from workerstate.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SHIM = Path(__file__).parent / "shim"
-KEPT_RUNS = 20
-_ROOM = 4000  # characters that a note takes at least
 # What a terminal or a supervisor sends to end or to steer a program.
 _PASSED_ON = ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGCONT")
 
@@ -83,49 +81,20 @@ def observe(
     if sampled:
         rerun.prepare(place)
     interpreter = python or sys.executable
-    given = dict(os.environ if env is None else env)
-    setting = "|".join(
-        (
-            str(hook.SCHEMA),
-            salt or secrets.token_hex(8),
-            "1" if values else "0",
-            str(cpus or 0),
-            place,
-        )
-    )
+    key = salt or secrets.token_hex(8)
     surroundings = {
-        **given,
-        "PYTHONPATH": os.pathsep.join(filter(None, (str(SHIM), given.get("PYTHONPATH")))),
-        hook.VARIABLE: setting,
+        **(os.environ if env is None else env),
+        hook.VARIABLE: f"{hook.SCHEMA}|{key}|{int(values)}|{cpus or 0}|{place}",
     }
+    path = (str(SHIM), surroundings.get("PYTHONPATH"))
+    surroundings["PYTHONPATH"] = os.pathsep.join(filter(None, path))
     if declared is not None:
         surroundings[declare.VARIABLE] = declared
-    note = {
-        "schema": hook.SCHEMA,
-        "command": command,
-        "python": interpreter,
-        "started": time.time_ns(),
-        "cpus": cpus or os.cpu_count(),
-        "simulated_cpus": cpus,
-        "pid": None,
-    }
-    _write_note(place, note)
+    note = Note(place, command=command, python=interpreter, cpus=cpus)
     with _HandOn() as hand_on:
-        try:
-            process = subprocess.Popen(
-                [interpreter, *(flags or []), *command],
-                env=surroundings,
-                stdout=stdout,
-                stderr=stderr,
-                # Descriptors that a supervisor handed us are meant for the program; ours are
-                # closed at exec.
-                close_fds=False,
-            )
-        except OSError as error:
-            raise UsageError(f"can't start {interpreter}: {error.strerror}") from error
+        process = _start([interpreter, *(flags or []), *command], surroundings, stdout, stderr)
         hand_on.to(process)
-        note["pid"] = process.pid
-        _write_note(place, note)
+        note.update(pid=process.pid)
         watch = MemoryWatch(place)
         try:
             status = _wait(process, watch, timeout)
@@ -134,8 +103,24 @@ def observe(
             raise
         finally:
             note.update(ended=time.time_ns(), exit=process.returncode, memory=watch.last)
-            _write_note(place, note)
     return Run(status if status >= 0 else 128 - status, place)
+
+
+def _start(
+    command: list[str], surroundings: dict[str, str], stdout: Any, stderr: Any
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            command,
+            env=surroundings,
+            stdout=stdout,
+            stderr=stderr,
+            # Descriptors that a supervisor handed us are meant for the program; ours are
+            # closed at exec.
+            close_fds=False,
+        )
+    except OSError as error:
+        raise UsageError(f"can't start {command[0]}: {error.strerror}") from error
 
 
 def _wait(process: subprocess.Popen[bytes], watch: MemoryWatch, timeout: float | None) -> int:
@@ -194,96 +179,3 @@ class _HandOn:
             self._early.append(number)
         else:
             self._process.send_signal(number)
-
-
-def new_folder(wanted: str | None) -> str:
-    """Make the folder of a new recording, readable for its owner alone.
-
-    Raises:
-        UsageError: ``wanted`` can't be made, is not empty, or can't be written.
-    """
-    if wanted is not None:
-        try:
-            path = Path(wanted).absolute()
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if any(path.iterdir()):
-                raise UsageError(f"{wanted} is not empty; give a new folder for the recording")
-            (path / ".write").touch()
-            (path / ".write").unlink()
-        except OSError as error:
-            raise UsageError(f"can't write a recording to {wanted}: {error.strerror}") from error
-        return str(path)
-    now = time.time_ns()
-    moment = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now // 10**9))
-    name = f"{moment}.{now // 1000 % 10**6:06d}Z-{secrets.token_hex(3)}"
-    for root in recording_roots():
-        try:
-            root.mkdir(mode=0o700, exist_ok=True)
-            (root / name).mkdir(mode=0o700)
-            ignore = root / ".gitignore"
-            if not ignore.exists():
-                ignore.write_text("*\n")
-        except OSError:
-            continue
-        _retire_old(root)
-        return str(root / name)
-    raise UsageError(
-        "neither the current folder nor the temporary one can be written; "
-        "give a folder for the recording with --output"
-    )
-
-
-def recording_roots() -> tuple[Path, ...]:
-    """Give the folders that hold recordings, the one that is used first first."""
-    user = str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
-    temporary = Path(tempfile.gettempdir()) / f"workerstate-{user}"
-    try:
-        return Path.cwd() / ".workerstate", temporary
-    except OSError:  # the current folder has been deleted
-        return (temporary,)
-
-
-def _retire_old(root: Path) -> None:
-    """Keep the newest recordings of a folder that is ours, and those that are being made."""
-    import shutil
-
-    runs = sorted(path for path in root.iterdir() if path.is_dir())
-    for path in runs[:-KEPT_RUNS]:
-        if not _is_running(path):
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def _is_running(path: Path) -> bool:
-    """Tell whether the program of a recording has not ended yet."""
-    try:
-        note = json.loads((path / "run.json").read_text())
-        if "ended" in note:
-            return False
-        os.kill(note["pid"], 0)
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-    return True
-
-
-def _write_note(place: str, note: dict[str, Any]) -> None:
-    """Write what the launcher knows; a full disk must not cost the program's result."""
-    path = Path(place, "run.json")
-    temporary = path.with_suffix(".json.new")
-    try:
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(json.dumps(note).ljust(_ROOM))
-        temporary.replace(path)
-    except OSError:
-        _write_in_place(path, {**note, "memory": {}})
-
-
-def _write_in_place(path: Path, note: dict[str, Any]) -> None:
-    """Use the room that the first note took, on a disk that is full."""
-    text = json.dumps(note).ljust(_ROOM).encode()
-    try:
-        path.with_suffix(".json.new").unlink(missing_ok=True)
-        with open(path, "r+b") as file:
-            if len(text) <= os.fstat(file.fileno()).st_size:
-                file.write(text)
-    except OSError:
-        pass

@@ -138,7 +138,7 @@ def last_recording() -> str:
     Raises:
         RecordingError: there is none.
     """
-    from workerstate.observe.launch import recording_roots
+    from workerstate.observe.folders import recording_roots
 
     runs = [
         path
