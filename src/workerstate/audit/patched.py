@@ -1,9 +1,10 @@
 """What the program put into a library, and a task reaches only through the library's own code.
 
 The library's classes and modules are looked through for functions and classes of the program's
-and for mocks. One counts if the library's code that the task calls can name it: a walk from call to
-call over the names in the bytecode, of what is defined in Python. Nothing is called. What came of a
-name that is computed, or by way of code in C, is not found.
+and for mocks, and the program's sources for lines that set something there. One counts if the
+library's code that the task calls can name it: a walk from call to call over the names in the
+bytecode, of what is defined in Python. Nothing is called. Where a module computes names (by
+``getattr``), any method of its classes may be meant. What comes by way of code in C is not found.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import sys
 import time
 
+from workerstate.audit import stored
 from workerstate.audit.known import NOWHERE, Place
 from workerstate.audit.lookups import contents
 from workerstate.audit.shapes import kind_of, start
@@ -45,7 +47,7 @@ _PARTIALS = ("functools.partialmethod", "functools.partial")
 
 def note(reach: Reach) -> None:
     """Add to what a task reads what the program put into the libraries that it calls."""
-    found = list(_foreign(reach))
+    found = [*_foreign(reach), *stored.in_libraries(reach)]
     if not found:
         return
     walk = _Walk(reach)
@@ -141,6 +143,7 @@ class _Walk:
         self._holders: dict[int, dict[str, Any]] = {}  # namespaces of modules and classes
         self._classes: set[int] = set()
         self._codes: set[CodeType] = set()
+        self._computing: set[str] = set()  # modules whose code that was reached computes names
         self._new: list[Any] = []
         for name in reach.calls:
             known = start(name)
@@ -171,8 +174,9 @@ class _Walk:
 
     def _used(self, namespace: dict[str, Any]) -> Iterator[str]:
         of_class = "__name__" not in namespace
+        any_of_them = of_class and namespace.get("__module__") in self._computing
         for name in list(namespace):
-            if name in self._named or (of_class and name[:2] == "__"):
+            if any_of_them or name in self._named or (of_class and name[:2] == "__"):
                 yield name
 
     def _reached(self, value: Any) -> None:
@@ -180,7 +184,8 @@ class _Walk:
         kind = type(value)
         if kind is FunctionType:
             if not self._reach.can_follow(value):
-                self._code(value.__code__)
+                if self._code(value.__code__):
+                    self._computing.add(value.__module__)
                 self._holders.setdefault(id(value.__globals__), value.__globals__)
         elif issubclass(kind, ModuleType):
             namespace = module_namespace(module_name(value))
@@ -203,10 +208,13 @@ class _Walk:
                 own = {n: v for n, v in namespace_of(base).items() if type(n) is str}
                 self._holders.setdefault(id(base), own)
 
-    def _code(self, code: CodeType) -> None:
+    def _code(self, code: CodeType) -> bool:
+        """Take in the names in a piece of code; tell whether it may compute some."""
+        computes = "getattr" in code.co_names
         if code not in self._codes:
             self._codes.add(code)
             self._named.update(code.co_names)
             for held in code.co_consts:
-                if type(held) is _Code:
-                    self._code(held)
+                if type(held) is _Code and self._code(held):
+                    computes = True
+        return computes
