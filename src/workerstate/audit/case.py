@@ -109,7 +109,8 @@ class Case:
             module = module.rpartition(".")[0]
             if module in self.request["module_files"] or module == "__main__":
                 return f"{module}:{name[len(module) + 1 :]}"
-        module, _, rest = name.partition(".")
+        module = self.request["homes"].get(name) or name.partition(".")[0]
+        rest = name[len(module) + 1 :]
         return f"{module}:{rest}" if rest else None
 
     def arrives(self, root: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
     from workerstate.audit.patched import Foreign
     from workerstate.audit.reach import Reach
@@ -29,12 +30,8 @@ def in_libraries(reach: Reach) -> Iterator[Foreign]:
                 targets[store.target] = None
     for target in targets:
         owner, _, name = target.rpartition(".")
-        found = _holder(owner)
-        if (
-            found is not None
-            and not reach.is_users(found[0])
-            and {owner, target}.isdisjoint(_KNOWN)
-        ):
+        found = None if owner in _KNOWN or target in _KNOWN else _holder(owner)
+        if found is not None and not reach.is_users(found[0]):
             yield (*found, name)
 
 
@@ -45,5 +42,5 @@ def _holder(owner: str) -> tuple[str, type | None] | None:
 
     if module_namespace(owner) is not None:
         return owner, None
-    value = getattr(start(owner), "value", None)
+    value: Any = getattr(start(owner), "value", None)
     return (qualified(value)[0], value) if issubclass(type(value), type) else None
