@@ -27,7 +27,7 @@ def missing(case: Case) -> Iterator[Inherited]:
             continue
         if case.arrives(root) and not (key in made and case.is_made(root)):
             continue
-        of_class = _is_class_attribute(root)
+        of_class = _is_class_attribute(case, root)
         there = case.answer["values"][key]
         if key in made:
             if steps and steps[-1].startswith(".") and steps[-1][1:] in _changes(case):
@@ -48,9 +48,10 @@ def missing(case: Case) -> Iterator[Inherited]:
             case, root, chains, gaps
         ):
             continue
-        kept = [(c, g) for c, g in gaps if not g.vague or case.outside(root, chains)]
+        is_set = case.outside(root, chains) or case.reads["replaced"].get(root)
+        kept = [(c, g) for c, g in gaps if not g.vague or is_set]
         if _is_of_library(case, root):
-            kept = [(c, g) for c, g in kept if _tells_for_library(case, root, g)]
+            kept = [(c, g) for c, g in kept if _tells_for_library(case, root, c, g)]
         if kept:
             chain, gap = min(kept, key=lambda row: (row[0][-1:] == (TESTED,), len(row[0])))
             yield _lack(case, root, chain, gap, chains)
@@ -82,7 +83,8 @@ def _lack(
     if (case.values.get(root) or {}).get("kind") == "function" and steps.startswith("."):
         name = shown  # an attribute that the program hung on its function
     verb = "" if gap.kind == "registry" else "is "
-    here = "is not there" if gap.worker is None else f"{verb}{gap.worker}"
+    there = "is not there" if gap.worker is None else gap.worker
+    here = there if there.startswith(("is not ", "lacks ")) else f"{verb}{there}"
     read = case.where_read(root, chain)
     # What is in a closure has no name by which a declaration could set it.
     closed = gap.kind == "registry" and steps.startswith("{")
@@ -98,7 +100,7 @@ def _lack(
         parent=gap.parent,
         worker=gap.worker,
         read=read,
-        set_=case.places.where(name, chains, case.followed),
+        set_=case.places.where(name, chains, case.followed) or case.reads["replaced"].get(root),
         carry=carry,
         needs=[m for m in case.request["behind"].get(root, ()) if m in case.answer["unfound"]],
         reason="" if carry else RULES[BY_KIND[gap.kind]].remedy,
@@ -124,7 +126,9 @@ def _manages_itself(
     return tested and empty
 
 
-def _is_class_attribute(root: str) -> bool:
+def _is_class_attribute(case: Case, root: str) -> bool:
+    if case.request["homes"].get(root) == root.rpartition(".")[0]:
+        return False
     owner = root.rpartition(".")[0].rpartition(".")[2]
     return owner[:1].isupper() or owner.lstrip("_")[:1].isupper()
 
@@ -133,10 +137,11 @@ def _is_of_library(case: Case, root: str) -> bool:
     return root in case.reads["library"] or root in case.first["library"]
 
 
-def _tells_for_library(case: Case, root: str, gap: Gap) -> bool:
+def _tells_for_library(case: Case, root: str, chain: tuple[str, ...], gap: Gap) -> bool:
     """Of libraries only what the program put there counts."""
     if root in case.reads["replaced"]:
-        return gap.worker is not None  # a library doesn't ask for what is not its own
+        # A library doesn't ask for what is not its own; the task's code may.
+        return gap.worker is not None or bool(chain)
     if gap.kind in ("patched", "missing"):
         return True
     return bool(case.places.of(root))

@@ -66,7 +66,8 @@ class Noted:
         self.set_variables: set[str] = set()
         self.identity: dict[str, Place] = {}
         self.imports: list[str] = []
-        self.replaced: list[str] = []  # of ``library``: only the library's own code reads them
+        # Of ``library``: only the library's own code reads them. With the place that sets them.
+        self.replaced: dict[str, str | None] = {}
         self.exceptions: dict[str, tuple[type, Place]] = {}
         self.followed: dict[tuple[str, int], str] = {}
         self.notes: list[str] = []

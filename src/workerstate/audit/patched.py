@@ -47,17 +47,19 @@ _PARTIALS = ("functools.partialmethod", "functools.partial")
 
 def note(reach: Reach) -> None:
     """Add to what a task reads what the program put into the libraries that it calls."""
-    found = [*_foreign(reach), *stored.in_libraries(reach)]
+    found = {**dict.fromkeys(_foreign(reach)), **dict(stored.in_libraries(reach))}
     if not found:
         return
     walk = _Walk(reach)
     if not walk.run():
         reach.note("the code of the task's libraries is larger than what is followed")
-    for module, cls, name in found:
+    for (module, cls, name), set_at in found.items():
         root = f"{module}.{name}" if cls is None else f"{module}.{qualified(cls)[1]}.{name}"
-        if walk.names(module, cls, name) and root not in {*reach.library, *reach.stores}:
-            reach.library[root] = {(): _called_at(reach, module.partition(".")[0])}
-            reach.replaced.append(root)
+        if root in reach.stores or not walk.names(module, cls, name):
+            continue
+        if set_at is not None or root not in reach.library:
+            reach.library.setdefault(root, {(): _called_at(reach, module.partition(".")[0])})
+            reach.replaced[root] = set_at
 
 
 def aliases(reach: Reach) -> dict[str, list[str]]:

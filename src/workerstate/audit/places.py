@@ -22,6 +22,7 @@ _CHANGERS = frozenset(
         *("read", "read_dict", "read_file", "read_string", "configure", "connect", "__setitem__"),
     )
 )
+_CALLED = "()"
 _PATCHERS = frozenset(("setattr", "object", "patch", "setitem", "dict"))
 
 
@@ -36,6 +37,7 @@ class Store(Value):
         guarded: below ``if __name__ == "__main__"``.
         method: the name of the method that is called for it, if one is.
         counts: it adds to what is there (``+=``), or the like.
+        fills: it does so only after asking for what is there: a cache, or what is made when needed.
     """
 
     target: str
@@ -45,6 +47,7 @@ class Store(Value):
     guarded: bool
     method: str = ""
     counts: bool = False
+    fills: bool = False
 
     @property
     def at_import(self) -> bool:
@@ -112,9 +115,18 @@ class Places:
         return None
 
 
-@lru_cache(maxsize=512)
-def stores(module: str, path: str) -> tuple[Store, ...]:
+def stores(module: str, path: str) -> list[Store]:
     """Give the places of one source file that set something."""
+    return [store for store in _read(module, path) if store.method != _CALLED]
+
+
+def calls(module: str, path: str) -> list[Store]:
+    """Give the places of one source file that call something with arguments, by what is called."""
+    return [store for store in _read(module, path) if store.method == _CALLED]
+
+
+@lru_cache(maxsize=512)
+def _read(module: str, path: str) -> tuple[Store, ...]:
     try:
         tree = ast.parse(Path(path).read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
@@ -170,6 +182,13 @@ class _Reader:
             yield from self._body(node.body, function, True, local, owner)
             yield from self._body(node.orelse, function, guarded, local, owner)
             return
+        if isinstance(node, ast.If):
+            asked = {getattr(each, "id", getattr(each, "attr", "")) for each in ast.walk(node.test)}
+            for store in self._body(node.body, function, guarded, local, owner):
+                fills = store.target.rpartition(".")[2] in asked
+                yield store.replace(fills=True) if fills else store
+            yield from self._body((node.test, *node.orelse), function, guarded, local, owner)
+            return
         for target in _targets(node):
             dotted = self._dotted(target, function, local, owner)
             if dotted is not None:
@@ -184,10 +203,16 @@ class _Reader:
     ) -> Iterator[tuple[str, str]]:
         called = call.func
         name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
-        if isinstance(called, ast.Attribute) and (name in _CHANGERS or name.startswith("set_")):
+        if isinstance(called, ast.Attribute) and (
+            name in _CHANGERS or name.startswith(("set_", "add_", "register_"))
+        ):
             dotted = self._dotted(called.value, function, local, owner)
             if dotted is not None:
                 yield dotted, name
+        if call.args or call.keywords:
+            dotted = self._dotted(called, function, local, owner)
+            if dotted is not None:
+                yield dotted, _CALLED
         if name in _PATCHERS and call.args:
             first = call.args[0]
             text = first.value if isinstance(first, ast.Constant) else None

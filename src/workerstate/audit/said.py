@@ -35,7 +35,7 @@ def said(reach: Reach) -> dict[str, Any]:
         "set_variables": sorted(reach.set_variables),
         "identity": {root: str(at) for root, at in reach.identity.items()},
         "imports": list(reach.imports),
-        "replaced": list(reach.replaced),
+        "replaced": reach.replaced,
         "attributes": {name: str(at) for name, at in list(reach.attributes.items())[:3000]},
         "loose_stores": sorted(reach.loose_stores),
         "makers": dict(reach.makers),

@@ -1,10 +1,16 @@
 """What the program's own lines set in libraries: an attribute of a module there, or of a class.
 
-``ssl._create_default_https_context = …`` and ``tempfile.tempdir = …`` are such lines: the value is
-as plain as any, so that only the line tells that it is the program's.
+``ssl._create_default_https_context = …`` is such a line, and so is ``install_opener(opener)``, as
+the code of that sets a global of its module. The value is as plain as any, so only the line tells
+that it is the program's.
 """
 
 from __future__ import annotations
+
+from functools import lru_cache
+
+from workerstate.facets import BUILTIN, get
+from workerstate.fingerprint.classes import FunctionType, module_namespace, qualified
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,33 +18,85 @@ if TYPE_CHECKING:
     from typing import Any
 
     from workerstate.audit.patched import Foreign
+    from workerstate.audit.places import Store
     from workerstate.audit.reach import Reach
 
 # What facets read.
-_KNOWN = ("sys", "logging", "warnings", "os.environ")
+_KNOWN = {"sys", "os.environ", "logging", "warnings"}
 
 
-def in_libraries(reach: Reach) -> Iterator[Foreign]:
-    """Give the attributes of libraries that lines of the program set, other than at import."""
-    from workerstate.audit.places import stores
+def in_libraries(reach: Reach) -> Iterator[tuple[Foreign, str]]:
+    """Give the attributes of libraries that the program sets, other than at import, and where."""
+    from workerstate.audit import places
 
-    targets: dict[str, None] = {}
+    done = set()
     for module, namespace in reach.modules.items():
         file = namespace.get("__file__")
-        for store in stores(module, file) if type(file) is str else ():
-            if not (store.at_import or store.target.startswith(("?", "__main__."))):
-                targets[store.target] = None
-    for target in targets:
-        owner, _, name = target.rpartition(".")
-        found = None if owner in _KNOWN or target in _KNOWN else _holder(owner)
-        if found is not None and not reach.is_users(found[0]):
-            yield (*found, name)
+        if type(file) is not str:
+            continue
+        set_here = [(store, store.target) for store in places.stores(module, file)]
+        called = places.calls(module, file)
+        own = {call.target for call in called if _is_followed(reach, call)}
+        for call in called:
+            if call.target not in own:
+                set_here += [(call, target) for target in _set_by(reach, call)]
+        for store, target in set_here:
+            if store.at_import or target in done or target.startswith(("?", "__main__.")):
+                continue
+            done.add(target)
+            owner, _, name = target.rpartition(".")
+            known = owner in _KNOWN or target in _KNOWN or module_namespace(target) is not None
+            found = None if known else _holder(owner)
+            if found is not None and not reach.is_users(found[0]):
+                yield (*found, name), f"{store.path}:{store.line}"
+
+
+def _is_followed(reach: Reach, call: Store) -> bool:
+    """Tell whether a line is in the task's own code."""
+    return call.function is not None and (call.path, call.function[0]) in reach.followed
+
+
+def _set_by(reach: Reach, call: Store) -> list[str]:
+    """Give what a function of a library sets, of its module or its class, when it is called."""
+    from workerstate.audit.shapes import start
+
+    if call.at_import or "." not in call.target:
+        return []
+    function: Any = getattr(start(call.target), "value", None)
+    if type(function) is not FunctionType or reach.can_follow(function):
+        return []
+    module, code = function.__module__, function.__code__
+    if module.partition(".")[0] in _of_facets():
+        return []
+    owner = call.target.rpartition(".")[0]
+    holder = _holder(owner)
+    of_class = holder is not None and holder[1] is not None
+    return [
+        target.replace("?", owner)
+        for target in _stores(module, code.co_filename, code.co_firstlineno)
+        if of_class or not target.startswith("?")
+    ]
+
+
+@lru_cache(maxsize=512)
+def _stores(module: str, path: str, line: int) -> list[str]:
+    from workerstate.audit import places
+
+    return [
+        store.target
+        for store in places.stores(module, path)
+        if store.function is not None and store.function[0] == line and not store.fills
+    ]
+
+
+@lru_cache(maxsize=1)
+def _of_facets() -> set[str]:
+    return _KNOWN | {get(name).module or name for name in BUILTIN}
 
 
 def _holder(owner: str) -> tuple[str, type | None] | None:
     """Give the module that a dotted name is, or the class with the module that it is in."""
     from workerstate.audit.shapes import start
-    from workerstate.fingerprint.classes import module_namespace, qualified
 
     if module_namespace(owner) is not None:
         return owner, None

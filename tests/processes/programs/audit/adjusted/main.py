@@ -1,6 +1,7 @@
 """The main part sets what libraries keep for themselves, in their modules and classes."""
 
 import http.client
+import mimetypes
 import multiprocessing
 import os
 import socket
@@ -8,6 +9,7 @@ import ssl
 import sys
 import tempfile
 import urllib.request
+import xml.etree.ElementTree as ET
 
 
 class Refused(socket.socket):
@@ -34,13 +36,27 @@ def fetched(number):
         return "by the program" in str(error)
 
 
+def tagged(number):
+    return ET.tostring(ET.Element("{http://example.org/shop}item"))
+
+
+def typed(number):
+    return mimetypes.guess_type("prices.shop")
+
+
+def fetched_by_opener(number):
+    urllib.request.urlopen("data:,x")
+    return dict(urllib.request._opener.addheaders).get("X-Shop")
+
+
 def own(number):
     return os.path.basename(f"/{number}"), urllib.request.quote(" ")
 
 
 if __name__ == "__main__":
     wanted = sys.argv[2]
-    task = {"place": place, "verified": verified, "fetched": fetched, "own": own}[wanted]
+    tasks = (place, verified, fetched, tagged, typed, fetched_by_opener, own)
+    task = {each.__name__: each for each in tasks}.get(wanted, own)
     with tempfile.TemporaryDirectory() as folder:
         if wanted in ("place", "own"):
             tempfile.tempdir = os.path.join(folder, "a", "b", "c", "d")
@@ -49,5 +65,13 @@ if __name__ == "__main__":
             ssl._create_default_https_context = ssl._create_unverified_context
         if wanted in ("fetched", "own"):
             socket.socket = Refused
+        if wanted in ("tagged", "own"):
+            ET.register_namespace("shop", "http://example.org/shop")
+        if wanted in ("typed", "own"):
+            mimetypes.add_type("application/x-shop", ".shop")
+        if wanted in ("fetched_by_opener", "own"):
+            opener = urllib.request.build_opener()
+            opener.addheaders = [("X-Shop", "1")]
+            urllib.request.install_opener(opener)
         with multiprocessing.get_context(sys.argv[1]).Pool(1) as pool:
             print(pool.map(task, range(2)))
