@@ -250,17 +250,23 @@ def test_a_start_that_hangs_is_ended(method, clean):
 @pytest.mark.parametrize("clean", ["never", "task"])
 def test_a_start_that_is_over_is_let_be(method, clean, monkeypatch):
     """Its limit is for starts: workers that wait for a task may do so for as long as they like."""
-    monkeypatch.setattr("workerstate.engine.starts.SLOW", 3.0)
     spec = WorkerSpec(resources={"own": Resource(dict)})
-    with Executor(1, start_method=method, clean=clean, spec=spec, start_timeout=5) as pool:
+    with Executor(1, start_method=method, clean=clean, spec=spec, start_timeout=60) as pool:
         assert pool.submit(tasks.good, 2).result(30) == 4
+        end = time.monotonic() + 30
+        while list(pool._engine.source.starting()):
+            assert time.monotonic() < end
+            time.sleep(0.01)
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
-            time.sleep(6)
+            with monkeypatch.context() as later:
+                later.setattr(starts, "monotonic", lambda: time.monotonic() + 100)
+                pool._engine.places.starts._look()
             assert pool.submit(tasks.good, 3).result(30) == 9
     assert SlowStartWarning not in [each.category for each in told]
 
 
+@pytest.mark.parametrize("method", ["template", "fork"])
 def test_a_later_start_that_hangs_is_ended(method, tmp_path):
     """So is the start of a worker that takes the place of one that has died."""
     path = str(tmp_path / "started")
@@ -277,8 +283,8 @@ def test_a_later_start_that_hangs_is_ended(method, tmp_path):
 @pytest.mark.parametrize("of_its_own", [False, True])
 def test_a_slow_start_is_told_of(method, of_its_own, monkeypatch):
     """A start that takes long warns, once, with what it is at; then its tasks run."""
-    monkeypatch.setattr("workerstate.engine.starts.SLOW", 2.0)
-    slow = functools.partial(time.sleep, 4)
+    monkeypatch.setattr("workerstate.engine.starts.SLOW", 1.0)
+    slow = functools.partial(time.sleep, 2)
     spec = WorkerSpec(initializer=slow)
     if of_its_own:
         spec = WorkerSpec(resources={"own": Resource(slow)})
@@ -286,7 +292,7 @@ def test_a_slow_start_is_told_of(method, of_its_own, monkeypatch):
         warnings.simplefilter("always")
         with Executor(1, start_method=method, spec=spec) as pool:
             assert pool.submit(tasks.good, 2).result(30) == 4
-            time.sleep(2.2)  # a start that is over is not told of
+            time.sleep(1.1)  # a start that is over is not told of
     slowly = [each.message for each in told if each.category is SlowStartWarning]
     assert len(slowly) == 1
     assert "start_timeout" in str(slowly[0])
