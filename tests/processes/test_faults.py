@@ -247,21 +247,26 @@ def test_a_start_that_hangs_is_ended(method, clean):
             pool.submit(tasks.good, 3)
 
 
+def is_starting(engine):
+    with engine.lock:
+        return bool(list(engine.source.starting()))
+
+
 @pytest.mark.parametrize("clean", ["never", "task"])
 def test_a_start_that_is_over_is_let_be(method, clean, monkeypatch):
     """Its limit is for starts: workers that wait for a task may do so for as long as they like."""
     spec = WorkerSpec(resources={"own": Resource(dict)})
     with Executor(1, start_method=method, clean=clean, spec=spec, start_timeout=60) as pool:
         assert pool.submit(tasks.good, 2).result(30) == 4
-        end = time.monotonic() + 30
-        while list(pool._engine.source.starting()):
+        engine, end = pool._engine, time.monotonic() + 30
+        while is_starting(engine):
             assert time.monotonic() < end
             time.sleep(0.01)
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
             with monkeypatch.context() as later:
                 later.setattr(starts, "monotonic", lambda: time.monotonic() + 100)
-                pool._engine.places.starts._look()
+                engine.places.starts._look()
             assert pool.submit(tasks.good, 3).result(30) == 9
     assert SlowStartWarning not in [each.category for each in told]
 
