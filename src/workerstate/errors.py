@@ -91,7 +91,7 @@ class WorkerStartError(WorkerstateError, RuntimeError):
     def __init__(self, *args: object) -> None:
         super().__init__(*args)
         if len(args) == 6:
-            _set_cause(self, _revive(args[5], str(args[4])))
+            set_cause(self, _revive(args[5], str(args[4])))
 
     def __str__(self) -> str:
         if len(self.args) != 6:
@@ -110,7 +110,7 @@ class WorkerStartError(WorkerstateError, RuntimeError):
     @__cause__.setter
     def __cause__(self, value: BaseException | None) -> None:
         if _CAUSE.__get__(self) is None:
-            _set_cause(self, value)
+            set_cause(self, value)
 
 
 def _who(number: object, pid: object) -> str:
@@ -120,7 +120,8 @@ def _who(number: object, pid: object) -> str:
 _CAUSE: Any = vars(BaseException)["__cause__"]
 
 
-def _set_cause(error: BaseException, cause: BaseException | None) -> None:
+def set_cause(error: BaseException, cause: BaseException | None) -> None:
+    """Set the cause of an error, though its class may refuse that (as a frozen dataclass does)."""
     _CAUSE.__set__(error, cause)
 
 
@@ -133,7 +134,7 @@ def _revive(pickled: object, text: str) -> BaseException | None:
         try:
             cause = pickle.loads(pickled)
             if isinstance(cause, BaseException):
-                _set_cause(cause, told)
+                set_cause(cause, told)
                 return cause
         except Exception:  # its class may be missing here, or refuse what it is made of
             pass

@@ -71,12 +71,13 @@ class Shared:
     def _look(self) -> None:
         if len(self.space) == self._size and self._steady:
             return
-        self._size = len(self.space)
+        size = len(self.space)
         bound = self._bound()
         if bound is not None:
             self._lacking = frozenset(_lacking(self.space, bound))
             own = [name for name in self._lacking if _is_own(self.space.get(name))]
             self._texts = tuple(name.encode() for name in own)
+        self._size = size  # last: another thread would take what was found before for this
 
     def holds(self, value: Any) -> bool:
         """Tell whether workers have a function or class of the main module under its name."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from workerstate.engine import abandoning, recalling, wire
+from workerstate.engine import abandoning, leavings, recalling, wire
 from workerstate.engine.arena import Arena
 from workerstate.engine.board import Board
 from workerstate.engine.dispatch import Dispatcher
@@ -54,7 +54,7 @@ def test_tasks_that_a_worker_leaves_take_their_windows_along(dispatcher, workers
     dispatcher.answered(first, left, [])
     dispatcher.feed(second)
     assert list(second.packets[0].tasks.values()) == [one]
-    dispatcher.unwind(first)
+    leavings.unwind(dispatcher, first)
     assert one.data.window not in free_windows(dispatcher)
 
 

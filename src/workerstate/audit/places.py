@@ -161,17 +161,7 @@ class _Reader:
             return Store(target, self._path, line, function, guarded, method, counts)
 
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            if function is None:
-                yield made(f"{owner}.{node.name}")
-            first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
-            inner = _local_names(node)
-            for each in node.decorator_list:
-                if isinstance(each, ast.Attribute) and each.attr in _CHANGERS:
-                    dotted = self._dotted(each.value, function, local, owner)
-                    if dotted is not None:
-                        yield Store(dotted, self._path, each.lineno, function, guarded)
-            yield from self._body(node.decorator_list, function, guarded, local, owner)
-            yield from self._body(node.body, (first, node.name), guarded, inner, owner)
+            yield from self._function(node, function, guarded, local, owner)
             return
         if isinstance(node, ast.ClassDef):
             if function is None:
@@ -183,11 +173,7 @@ class _Reader:
             yield from self._body(node.orelse, function, guarded, local, owner)
             return
         if isinstance(node, ast.If):
-            asked = {getattr(each, "id", getattr(each, "attr", "")) for each in ast.walk(node.test)}
-            for store in self._body(node.body, function, guarded, local, owner):
-                fills = store.target.rpartition(".")[2] in asked
-                yield store.replace(fills=True) if fills else store
-            yield from self._body((node.test, *node.orelse), function, guarded, local, owner)
+            yield from self._branch(node, function, guarded, local, owner)
             return
         for target in _targets(node):
             dotted = self._dotted(target, function, local, owner)
@@ -197,6 +183,32 @@ class _Reader:
             for dotted, method in self._changed(node, function, local, owner):
                 yield made(dotted, method)
         yield from self._body(ast.iter_child_nodes(node), function, guarded, local, owner)
+
+    def _function(
+        self, node: ast.FunctionDef | ast.AsyncFunctionDef, function: tuple[int, str] | None,
+        guarded: bool, local: set[str], owner: str,
+    ) -> Iterator[Store]:  # fmt: skip
+        if function is None:
+            yield Store(f"{owner}.{node.name}", self._path, node.lineno, None, guarded)
+        first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+        inner = _local_names(node)
+        for each in node.decorator_list:
+            if isinstance(each, ast.Attribute) and each.attr in _CHANGERS:
+                dotted = self._dotted(each.value, function, local, owner)
+                if dotted is not None:
+                    yield Store(dotted, self._path, each.lineno, function, guarded)
+        yield from self._body(node.decorator_list, function, guarded, local, owner)
+        yield from self._body(node.body, (first, node.name), guarded, inner, owner)
+
+    def _branch(
+        self, node: ast.If, function: tuple[int, str] | None, guarded: bool, local: set[str],
+        owner: str,
+    ) -> Iterator[Store]:  # fmt: skip
+        asked = {getattr(each, "id", getattr(each, "attr", "")) for each in ast.walk(node.test)}
+        for store in self._body(node.body, function, guarded, local, owner):
+            fills = store.target.rpartition(".")[2] in asked
+            yield store.replace(fills=True) if fills else store
+        yield from self._body((node.test, *node.orelse), function, guarded, local, owner)
 
     def _changed(
         self, call: ast.Call, function: tuple[int, str] | None, local: set[str], owner: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import CancelledError
 
-from workerstate.engine import processes
+from workerstate.engine import processes, recalling
 from workerstate.engine.board import monotonic
 
 TYPE_CHECKING = False
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from typing import Any
 
+    from workerstate.engine.dispatch import Dispatcher
     from workerstate.engine.pool import Pool
     from workerstate.engine.tasks import Task
     from workerstate.engine.workers import Packet, Worker
@@ -33,7 +34,7 @@ def _end_all(pool: Pool, futures: set[Future[Any]]) -> None:
         busy = list(pool.tasks.busy)
         for worker in busy:
             if worker.pid:
-                ended += _end(worker, futures)
+                ended += _end(pool.tasks, worker, futures)
         if any(not worker.pid and _given_up(worker, futures) for worker in busy):
             # It is still being started.
             pool.receiver.at(monotonic() + 0.01, lambda: _end_all(pool, futures))
@@ -50,20 +51,32 @@ def _given_up(worker: Worker, futures: set[Future[Any]]) -> list[tuple[Packet, T
     ]
 
 
-def _end(worker: Worker, futures: set[Future[Any]]) -> list[Task]:
+def _runs(worker: Worker, futures: set[Future[Any]]) -> bool:
     tasks = [task for packet in worker.packets for task in packet.tasks.values()]
-    given_up = _given_up(worker, futures)
     begun = worker.slot.cell.begun()[0]
     runs = [task for task in tasks if task.number == begun] or tasks[:1]  # it is about to begin
-    if not any(task in runs for _, task in given_up):
+    return any(task.future in futures for task in runs)
+
+
+def _end(dispatcher: Dispatcher, worker: Worker, futures: set[Future[Any]]) -> list[Task]:
+    if not _runs(worker, futures):
         return []
+    waiting = recalling.take_back(dispatcher, worker, 0.0)
+    dropped = [task for task in waiting if task.future in futures]
+    for task in dropped:
+        dispatcher.release(task)
+    recalling.give(dispatcher, [task for task in waiting if task.future not in futures])
+    if not _runs(worker, futures):  # it has gone on just now
+        return dropped
+    given_up = _given_up(worker, futures)
+    tasks = [task for packet in worker.packets for task in packet.tasks.values()]
     worker.served = True  # its end is no fault of its own
     for packet, task in given_up:
         _drop(packet, task)
     for task in tasks:
         task.lost -= 1
     processes.kill(worker.pid)
-    return [task for _, task in given_up]
+    return dropped + [task for _, task in given_up]
 
 
 def _drop(packet: Packet, task: Task) -> None:

@@ -13,6 +13,7 @@ out, and what lies idle beyond a budget is given back.
 from __future__ import annotations
 
 import os
+from _thread import RLock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Arena:
             fd = os.memfd_create("workerstate", os.MFD_CLOEXEC)
             os.ftruncate(fd, WINDOW * COUNT)
         self.fd = fd
+        self._open = RLock()
         self._written: dict[int, int] = {}  # how far each window has been written from here
         self._maps: dict[int, mmap.mmap] = {}
 
@@ -54,7 +56,12 @@ class Arena:
             self._mapped(window)[start:end] = view
             return
         self._written[window] = end
-        write_all(self.fd, view, offset)
+        with self._open:  # once it is closed, the number may be that of another file
+            fd = os.dup(self.fd)
+        try:
+            write_all(fd, view, offset)
+        finally:
+            os.close(fd)
 
     def copy(self, offset: int, into: memoryview) -> None:
         """Fill ``into`` from the file at ``offset``."""
@@ -88,9 +95,10 @@ class Arena:
             except BufferError:
                 pass
         self._maps.clear()
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
+        with self._open:
+            fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)
 
     def _mapped(self, window: int) -> memoryview:
         import mmap

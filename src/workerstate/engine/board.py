@@ -16,7 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_STATE = struct.Struct("<IId")  # the task begun, how many results are kept, when the task began
+_STATE = struct.Struct("IId")  # the task begun, how many results are kept, when the task began
+_BEGUN, _SINCE = struct.Struct("II"), struct.Struct("d")  # its parts; native: each is written whole
 _STOP = struct.Struct("<I")  # the task that the worker is not to begin any more
 _ROW = struct.Struct("<IBQI")
 _AT_STOP = 16
@@ -67,7 +68,9 @@ class Cell:
 
     def begin(self, task: int) -> None:
         """Write that a task begins now (worker)."""
-        _STATE.pack_into(self._memory, self._at, task, self._kept, monotonic())
+        # The time first: with the number of this task nobody must see that of the one before.
+        _SINCE.pack_into(self._memory, self._at + 8, monotonic())
+        _BEGUN.pack_into(self._memory, self._at, task, self._kept)
 
     def begun(self) -> tuple[int, float]:
         """Give the task that was begun last, and when, in seconds of ``monotonic`` (parent)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workerstate.engine import processes
+from workerstate.engine import processes, recalling
 from workerstate.engine.board import monotonic
 
 TYPE_CHECKING = False
@@ -26,22 +26,29 @@ class Deadlines:
     def watch(self, worker: Worker, task: Task) -> None:
         """See to it that a task is over in time that has just been sent. Under the lock."""
         assert task.limits.timeout is not None
-        self._look_in(task.limits.timeout, worker, task, task.number)
+        self._look_in(task.limits.timeout, worker, task.number)
 
-    def _look_in(self, seconds: float, worker: Worker, task: Task, number: int) -> None:
+    def _look_in(self, seconds: float, worker: Worker, number: int) -> None:
+        # Without the task: what it gave would live until then.
         receiver = self._pool.receiver
-        receiver.at(monotonic() + seconds, lambda: self._look(worker, task, number))
+        receiver.at(monotonic() + seconds, lambda: self._look(worker, number))
 
-    def _look(self, worker: Worker, task: Task, number: int) -> None:
+    def _look(self, worker: Worker, number: int) -> None:
         with self._pool.lock:
-            if not any(number in packet.tasks for packet in worker.packets):
+            found = [each.tasks[number] for each in worker.packets if number in each.tasks]
+            if not found:
                 return
+            (task,) = found
             begun, since = worker.slot.cell.begun()
             left = since + (task.limits.timeout or 0.0) - monotonic()
-            if begun != number:
-                self._look_in(AGAIN, worker, task, number)
+            if begun != number or not worker.pid:  # nobody has told yet which process it is
+                self._look_in(AGAIN, worker, number)
             elif left > 0:
-                self._look_in(left, worker, task, number)
+                self._look_in(left, worker, number)
             else:
+                tasks = self._pool.tasks
+                recalling.give(tasks, recalling.take_back(tasks, worker, 0.0))
+                if worker.slot.cell.begun()[0] != number:  # it has ended just now
+                    return
                 task.late = True
                 processes.kill(worker.pid)

@@ -10,14 +10,15 @@ from __future__ import annotations
 import itertools
 import os
 from collections import deque
+from functools import partial
 from threading import RLock
 
 from workerstate.engine import wire
-from workerstate.engine.arena import WINDOW, Windows
+from workerstate.engine.arena import Windows
 from workerstate.engine.early import Early
 from workerstate.engine.functions import Functions
 from workerstate.engine.payload import Encoded, encode
-from workerstate.engine.tasks import MOST_LOST, Task, function_name
+from workerstate.engine.tasks import Task, function_name, why
 from workerstate.engine.workers import Packet, Worker
 from workerstate.pickling_errors import TaskPicklingError
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 PACKET = 0.002  # seconds of work in a packet
 LONG = 0.02  # seconds from which no packet is sent ahead
 MOST = 64  # tasks in a packet
+_MASK = 0xFFFFFFFF
 ROOM = wire.LONGEST - (32 << 10)  # bytes of tasks in a packet
 
 
@@ -82,6 +84,7 @@ class Dispatcher:
         Raises:
             TaskPicklingError: names the function, and pickle's reason.
         """
+        lent: list[int] = []
         try:
             sent = self._functions.find(value[0])
             if sent is not None:
@@ -89,15 +92,21 @@ class Dispatcher:
             names = 0 if sent is None else sent.names
             if self._early and value[3] is not None:
                 value = (Early(*value[3][:2]), value)
-            return encode(value, self.arena, self._lend, names, self._shared)
-        except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
+            return encode(value, self.arena, partial(self._lend, lent), names, self._shared)
+        except BaseException as error:
+            with self.lock:
+                for window in lent:
+                    self.windows.give_back(window)
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            reason = why(error)
             raise TaskPicklingError(function_name(name), reason) from error
 
-    def _lend(self, size: int) -> tuple[int, int]:
+    def _lend(self, lent: list[int], size: int) -> tuple[int, int]:
         with self.lock:
             window = self.windows.take()
             if window >= 0:
+                lent.append(window)
                 self.windows.note(window, size)
             return window, 0
 
@@ -114,8 +123,14 @@ class Dispatcher:
         self.pending.append(task)
         if self.idle:
             # A map is for all workers, a task for one.
-            for _ in range(1 if isinstance(task, Task) else len(self.idle)):
-                self.feed(self.idle.pop())
+            self.feed_idle(1 if isinstance(task, Task) else len(self.idle))
+
+    def feed_idle(self, most: int) -> None:
+        """Give idle workers what they can take now, so many of them. Under the lock."""
+        for worker in self.idle[-most:]:
+            if worker in self.idle:
+                self.idle.remove(worker)
+                self.feed(worker)
 
     def put_back(self, tasks: Iterable[Task]) -> None:
         """Take tasks again that no worker has begun; they go first. Under the lock."""
@@ -125,23 +140,29 @@ class Dispatcher:
         """Give a worker what it can take now; with nothing to do, it is idle. Under the lock."""
         if worker.gone:
             return
-        while len(worker.packets) < self._depth(worker):
-            tasks = self._next(worker)
-            if not tasks:
-                break
-            if self.by_call and worker.call not in (None, tasks[0].call):
-                if worker.packets:
-                    self.put_back(tasks)
+        try:
+            while len(worker.packets) < self._depth(worker):
+                tasks = self._next(worker)
+                if not tasks:
                     break
-                self.retire(worker)
-                worker = self.renew(worker)
-            worker.call = tasks[0].call
-            if not self._send(worker, tasks):
-                break
-        if not worker.packets and not worker.gone:
-            self.busy.discard(worker)
-            if worker not in self.idle:
-                self.idle.append(worker)
+                if self.by_call and worker.call not in (None, tasks[0].call):
+                    if worker.packets:
+                        self.put_back(tasks)
+                        break
+                    self.retire(worker)
+                    try:
+                        worker = self.renew(worker)
+                    except BaseException:
+                        self.put_back(tasks)
+                        raise
+                worker.call = tasks[0].call
+                if not self._send(worker, tasks):
+                    break
+        finally:  # also where pickling was interrupted: nobody else knows this worker
+            if not worker.packets and not worker.gone:
+                self.busy.discard(worker)
+                if worker not in self.idle:
+                    self.idle.append(worker)
 
     def _depth(self, worker: Worker) -> int:
         """Give how many packets the worker may have: one ahead where tasks are short."""
@@ -163,14 +184,23 @@ class Dispatcher:
         while self.pending:
             first = self.pending[0]
             if isinstance(first, Task):
-                return self._several(worker)
+                tasks = self._several(worker)
+                if tasks:
+                    return tasks
+                continue  # they were all cancelled
             if first.over:
                 self.pending.popleft()
                 continue
             start, size = first.cut(self.workers)
             if first.over:
                 self.pending.popleft()
-            return [self.chunk(first, start, size)]
+            if not size:  # who waits has given up just now
+                continue
+            try:
+                return [self.chunk(first, start, size)]
+            except BaseException as error:  # this part will never come
+                first.fail(error)
+                raise
         return []
 
     def chunk(self, job: Job, start: int, size: int) -> Task:
@@ -186,7 +216,9 @@ class Dispatcher:
                 first, *rest = [self.chunk(job, item, 1) for item in range(start, start + size)]
                 self.put_back(rest)
                 return first
-            data = encode((_refuse, [error.args], True, None, start), self.arena, self._lend)
+            data = encode(
+                (_refuse, [error.args], True, None, start), self.arena, partial(self._lend, [])
+            )
         return Task(data, job.fn, job.call, job.limits, job=job, start=start, size=size)
 
     def _several(self, worker: Worker) -> list[Task]:
@@ -218,7 +250,7 @@ class Dispatcher:
         rows, fds, watched = [], [], []
         for task in tasks:
             data = task.data
-            task.number = number = next(self._numbers) & 0xFFFFFFFF or next(self._numbers)
+            task.number = number = next(self._numbers) & _MASK or next(self._numbers) & _MASK
             rows.append((number, data.data))
             if data.window >= 0:
                 worker.windows.add(data.window)
@@ -288,39 +320,6 @@ class Dispatcher:
                 self._each = each if not self._each else 0.8 * self._each + 0.2 * each
         if not worker.packets:
             self.busy.discard(worker)
-
-    def unwind(self, worker: Worker) -> list[Task]:
-        """Give all tasks that a dead worker has not answered, in their order. Under the lock."""
-        left: list[Task] = []
-        for packet in worker.packets:
-            left.extend(packet.tasks.values())
-            if packet.grant >= 0:
-                self.windows.note(packet.grant, WINDOW)
-                self.windows.give_back(packet.grant)
-        worker.packets.clear()
-        kept = {task.data.window for task in left}
-        for window in worker.windows - kept:
-            self.windows.give_back(window)
-        worker.windows.clear()
-        self.retire(worker)
-        return left
-
-    def lost(self, tasks: list[Task]) -> list[Task]:
-        """Put back tasks that a dead worker had not begun; give those it happened to too often."""
-        again: list[Task] = []
-        given_up: list[Task] = []
-        for task in tasks:
-            task.lost += 1
-            (again if task.lost < MOST_LOST else given_up).append(task)
-        self.put_back(again)
-        return given_up
-
-    def divide(self, task: Task) -> list[Task]:
-        """Give the items of a chunk as tasks of their own: one of them has killed its worker."""
-        assert task.job is not None
-        job, items = task.job, range(task.start, task.start + task.size)
-        self.release(task)
-        return [self.chunk(job, item, 1) for item in items]
 
 
 def _close_file(task: Task) -> None:

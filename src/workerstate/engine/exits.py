@@ -16,7 +16,7 @@ _registered: list[bool] = []
 
 def end_with(executor: object, pool: Pool) -> None:
     """End ``pool`` when its executor is garbage, or at exit; what was submitted is run first."""
-    weakref.finalize(executor, pool.shutdown, wait=False).atexit = False
+    weakref.finalize(executor, pool.forget).atexit = False
     _pools.add(pool)
     if not _registered:
         _registered.append(True)

@@ -10,7 +10,14 @@ from __future__ import annotations
 import math
 from _thread import allocate_lock
 from concurrent.futures import Future
-from concurrent.futures._base import CANCELLED, CANCELLED_AND_NOTIFIED, FINISHED, PENDING, RUNNING
+from concurrent.futures._base import (
+    CANCELLED,
+    CANCELLED_AND_NOTIFIED,
+    FINISHED,
+    LOGGER,
+    PENDING,
+    RUNNING,
+)
 from threading import Condition
 from time import monotonic
 
@@ -25,11 +32,12 @@ if TYPE_CHECKING:
 LOOK = 0.5
 _OPEN = (PENDING, RUNNING)
 _DONE = (FINISHED, CANCELLED, CANCELLED_AND_NOTIFIED)
-# What the base class makes for each future, here of the pool's lock.
-_PARTS: dict[str, Callable[[RLock], Any]] = {
+# What the base class makes for each future.
+_PARTS: dict[str, Callable[[], Any]] = {
+    # With a lock of its own: who waits for several takes all of theirs, in the futures' order.
     "_condition": Condition,
-    "_waiters": lambda lock: [],
-    "_done_callbacks": lambda lock: [],
+    "_waiters": list,
+    "_done_callbacks": list,
 }
 
 
@@ -57,12 +65,12 @@ class TaskFuture(Future):  # type: ignore[type-arg]
         with self._lock:
             # Whoever settles the future looks at this under the same lock.
             self._is_watched = True
-            return self.__dict__.setdefault(name, make(self._lock))
+            return self.__dict__.setdefault(name, make())
 
     def set_running_or_notify_cancel(self) -> bool:
         """Mark the task as running; False if it was cancelled."""
         with self._lock:
-            if self._state == PENDING:
+            if not self._is_watched and self._state == PENDING:
                 self._state = RUNNING
                 return True
         return super().set_running_or_notify_cancel()
@@ -81,19 +89,6 @@ class TaskFuture(Future):  # type: ignore[type-arg]
                     each.release()
                 return
         super().set_result(result)
-        self._wake()
-
-    def set_exception(self, exception: BaseException | None) -> None:
-        """Give the error to whoever waits for the result; raises as ``set_result`` does."""
-        super().set_exception(exception)
-        self._wake()
-
-    def cancel(self) -> bool:
-        """Cancel the task if it has not begun."""
-        cancelled = super().cancel()
-        if cancelled:
-            self._wake()
-        return cancelled
 
     def result(self, timeout: float | None = None) -> Any:
         """Give the result, or raise what the task raised; as the base class does."""
@@ -126,6 +121,15 @@ class TaskFuture(Future):  # type: ignore[type-arg]
             if not woken:
                 with self._lock:
                     self._sleepers = tuple(each for each in self._sleepers if each is not sleeper)
+
+    def _invoke_callbacks(self) -> None:
+        """Tell who waits, then who has registered: the base class calls this when it is done."""
+        self._wake()
+        for each in self._done_callbacks:
+            try:
+                each(self)
+            except (Exception, SystemExit):  # what others wait for is not theirs to end
+                LOGGER.exception("exception calling callback for %r", self)
 
     def _wake(self) -> None:
         with self._lock:

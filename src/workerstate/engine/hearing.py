@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import socket
 
-from workerstate.engine import outcomes, wire
+from workerstate.engine import leavings, outcomes, wire
 from workerstate.engine.payload import decode
 
 TYPE_CHECKING = False
@@ -69,14 +68,17 @@ class Hearing:
         # Before its windows are given back, and without the lock: copying takes time.
         rows = [self._row(number, kind, data, fd) for number, kind, _, data in answer.results]
         pool = self._pool
-        with pool.lock:
-            packet = worker.packets[0] if worker.packets else None
-            if answer.last and packet is not None and packet.job is not None:
-                packet.job.learn(packet.size, answer.seconds)
-            ended = pool.tasks.answered(worker, answer, rows)
-            if answer.last:
-                pool.places.free(worker)
-        self.finish(worker, ended)
+        ended: list[tuple[Task, int, Any]] = []
+        try:
+            with pool.lock:
+                packet = worker.packets[0] if worker.packets else None
+                if answer.last and packet is not None and packet.job is not None:
+                    packet.job.learn(packet.size, answer.seconds)
+                ended = pool.tasks.answered(worker, answer, rows)
+                if answer.last:
+                    pool.places.free(worker)
+        finally:  # nobody else knows these tasks any more
+            self.finish(worker, ended)
 
     def finish(self, worker: Worker, ended: list[tuple[Task, int, Any]]) -> None:
         """Tell who waits for these tasks what came of them."""
@@ -114,10 +116,10 @@ class Hearing:
         """
         self.drain(worker)
         pool = self._pool
+        kept = {row[0]: row for row in self._kept(worker)}  # runs code of the program's: no lock
         with pool.lock:
-            kept = {row[0]: row for row in self._kept(worker)}
             begun = worker.slot.cell.begun()[0]
-            left = pool.tasks.unwind(worker)
+            left = leavings.unwind(pool.tasks, worker)
             done = [(task, *kept[task.number][1:]) for task in left if task.number in kept]
             for task, *_ in done:
                 pool.tasks.release(task)
@@ -129,8 +131,10 @@ class Hearing:
             if status == 0 or blamed:  # it has retired, or ended of another task
                 pool.tasks.put_back(unbegun)
             else:
-                failed += pool.tasks.lost(unbegun)
+                failed += leavings.lost(pool.tasks, unbegun)
             pool.places.vacate(worker)
+            if pool.tasks.pending and pool.tasks.idle:
+                pool.tasks.feed_idle(len(pool.tasks.idle))
         self.finish(worker, done)
         self._fail(worker, status, failed)
 
@@ -152,10 +156,5 @@ class Hearing:
     def _row(self, number: int, kind: int, data: memoryview, fd: int) -> Row:
         try:
             return number, kind, decode(data, self._pool.arena, fd, None)
-        except BaseException as error:
-            if fd >= 0:
-                try:
-                    os.close(fd)
-                except OSError:  # it was read, and closed, before what it held turned out wrong
-                    pass
+        except BaseException as error:  # the file that came along has been closed
             return number, kind, Unreadable(error)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 
-from workerstate.engine.tasks import MOST_LOST
+from workerstate.engine.tasks import MOST_LOST, why
 from workerstate.errors import (
     TaskReadError,
     TaskTimeoutError,
     WorkerDiedError,
     WorkerTracebackError,
+    set_cause,
 )
 from workerstate.pickling_errors import ResultError
 
@@ -45,7 +46,7 @@ def error_of(said: tuple[Any, ...], task: Task, worker: Worker) -> BaseException
                 raise TypeError(f"reads back as a {type(error).__name__}")
         except BaseException as reason:  # it is the program's own code that reads it
             last = text.strip().rpartition("\n")[2]
-            error = ResultError(*facts, f"raised {last}", f"{type(reason).__name__}: {reason}")
+            error = ResultError(*facts, f"raised {last}", why(reason))
     elif kind == "ended":
         error = WorkerDiedError(*facts, what, None)
     elif kind == "unread":
@@ -53,13 +54,13 @@ def error_of(said: tuple[Any, ...], task: Task, worker: Worker) -> BaseException
     else:
         error = ResultError(*facts, what, rest[0])
     if text:
-        error.__cause__ = WorkerTracebackError(text)
+        set_cause(error, WorkerTracebackError(text))
     return error
 
 
 def unreadable(reason: BaseException, task: Task, worker: Worker) -> BaseException:
     """Give the error for a result that came, and could not be read here."""
-    said = f"{type(reason).__name__}: {reason}"
+    said = why(reason)
     facts = (task.said(), worker.slot.number, worker.pid)
     error = ResultError(*facts, "returned something that can't be read here", said)
     error.__cause__ = reason

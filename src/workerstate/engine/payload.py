@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SMALL = 64 << 10  # bytes; a buffer below this stays in the pickle
 LONGEST = 96 << 10  # bytes of a pickle that still goes through the socket
+MOST = 4096  # buffers that go beside a pickle
 PLAIN, SHARED, OWN = 0, 1, 2  # the first byte of a message: where the buffers are
 _PLAIN, _SHARED, _OWN = bytes([PLAIN]), bytes([SHARED]), bytes([OWN])
 
@@ -81,6 +82,8 @@ def encode(
     data = pickled(value, beside, big, names, shared)
     if not big and len(data) <= LONGEST:
         return Encoded(_PLAIN + data)
+    if len(big) > MOST:  # their places alone would be too long for a message
+        data, big = pickled(value, None, None, names, shared), []
     parts = [buffer.raw() for buffer in big]
     if len(data) > SMALL:
         parts.insert(0, memoryview(data))
@@ -183,16 +186,16 @@ def _watched(arena: Arena, base: int, total: int, gone: Callable[[int], None]) -
     found = arena.private(base, total)
     window = base // WINDOW
     # numpy gives a buffer back at once and keeps a reference; so does the object's own life tell.
-    _watching[id(found)] = weakref.ref(found, lambda ref: _ended(ref, window, gone))
+    key = id(found)  # nobody else's before this has been called
+    _watching[key] = weakref.ref(found, lambda ref: _ended(key, window, gone))
     return found
 
 
 _watching: dict[int, Any] = {}
 
 
-def _ended(ref: Any, window: int, gone: Callable[[int], None]) -> None:
-    for key in [key for key, each in _watching.items() if each is ref]:
-        del _watching[key]
+def _ended(key: int, window: int, gone: Callable[[int], None]) -> None:
+    del _watching[key]
     gone(window)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workerstate.engine import leavings
 from workerstate.engine.starts import Starts
 from workerstate.engine.workers import Slot, Worker
 from workerstate.errors import TemplateError
@@ -36,6 +37,15 @@ class Places:
         found = [each for slot in self.slots for each in (slot.running, *slot.ready)]
         return [each for each in found if each is not None]
 
+    def empty(self) -> None:
+        """Forget all workers: they have been ended as others could not be started."""
+        for worker in self.workers():
+            self.close(worker)
+            leavings.unwind(self._pool.tasks, worker)
+        for slot in self.slots:
+            slot.running = None
+            slot.ready.clear()
+
     def start(self, slot: Slot) -> None:
         """Have a worker started for a place."""
         slot.generation += 1
@@ -59,7 +69,11 @@ class Places:
         self.close(worker)
         slot.running = None
         slot.generation += 1
-        new = self._pool.source.start(slot)
+        try:
+            new = self._pool.source.start(slot)
+        except BaseException as error:
+            self._break_with(error)
+            raise
         assert new is not None, "calls have workers of their own where those are there at once"
         slot.running = new
         slot.cell.clear()
@@ -79,7 +93,7 @@ class Places:
         with self._pool.lock:
             self._pool.receiver.remove(worker.end.fileno())
             if worker.single and worker.gone:
-                self._pool.tasks.unwind(worker)
+                leavings.unwind(self._pool.tasks, worker)
                 worker.close()
 
     def vacate(self, worker: Worker) -> None:
@@ -93,14 +107,21 @@ class Places:
             error = TemplateError(
                 f"{slot.failures} workers in a row have ended before they ran a task"
             )
-            pool.receiver.at(0.0, lambda: pool.break_with(error))
+            self._break_with(error)
         elif slot.running is not worker:
             return
         elif worker.single:
             self._next(slot)
         elif pool.wants_workers:
             slot.running = None
-            self.start(slot)
+            try:
+                self.start(slot)
+            except BaseException as error:
+                self._break_with(error)
+
+    def _break_with(self, error: BaseException) -> None:
+        """Give up, but not before what is being done under the lock is done."""
+        self._pool.receiver.at(0.0, lambda: self._pool.break_with(error))
 
     def close(self, worker: Worker) -> None:
         """Let go of a worker: it takes no more tasks."""

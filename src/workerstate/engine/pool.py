@@ -7,7 +7,7 @@ import os
 import time
 from threading import RLock
 
-from workerstate.engine import recalling
+from workerstate.engine import leavings, recalling
 from workerstate.engine.arena import Arena
 from workerstate.engine.board import Board
 from workerstate.engine.deadlines import Deadlines
@@ -165,11 +165,12 @@ class Pool:
         try:
             self.places.starts.watch()
             self.source.open(self)
+            self.receiver.start()
         except BaseException:  # what is carried can't be read, say; the next task may try again
             self.source.stop(at_once=True)
+            self.places.empty()
             raise
         self._opened = True
-        self.receiver.start()
 
     def _check_open(self) -> None:
         if self.broken is not None and not self._ended:
@@ -200,6 +201,21 @@ class Pool:
         if wait:
             self.receiver.join()
 
+    def forget(self) -> None:
+        """Do what ``shutdown`` does where the executor is garbage: run what was submitted, and end.
+
+        Without a lock: a finalizer runs in any thread, at any time, also where that holds one.
+        """
+        if os.getpid() != self.pid:
+            return
+        self._closing = True
+        if self._opened:
+            self.receiver.wake()
+        else:  # no thread has it, and none can have any more
+            self._opened = True
+            self._end()
+            self.receiver.close()
+
     def _take_pending(self) -> list[Task | Job]:
         pending = list(self.tasks.pending)
         self.tasks.pending.clear()
@@ -217,7 +233,10 @@ class Pool:
             self._closing = self._at_once = True
             failed = self._take_pending()
             for worker in self.places.workers():
-                failed += self.tasks.unwind(worker)
+                failed += leavings.unwind(self.tasks, worker)
+            for each in failed:
+                if isinstance(each, Task):
+                    self.tasks.release(each)
         for each in failed:
             each.fail(error)
 
@@ -231,7 +250,7 @@ class Pool:
         if self._at_once:
             return False
         if task.size > 1:
-            self.tasks.put_back(self.tasks.divide(task))
+            self.tasks.put_back(leavings.divide(self.tasks, task))
             return True
         if task.retries <= 0:
             return False

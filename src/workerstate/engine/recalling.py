@@ -34,13 +34,26 @@ def recall(dispatcher: Dispatcher) -> None:
     """Take back what waits behind long tasks, and give it to idle workers. Under the lock."""
     found: list[Task] = []
     for worker in list(dispatcher.busy):
-        if worker.inbox is not None and worker.packets:
-            found += _unread(dispatcher, worker)
-            found += _unbegun(worker)
+        found += take_back(dispatcher, worker, AFTER)
+    give(dispatcher, found)
+
+
+def take_back(dispatcher: Dispatcher, worker: Worker, after: float) -> list[Task]:
+    """Take what waits at a worker behind a task that has run for so many seconds. Under the lock.
+
+    Of a worker that is to be killed all is taken: it might begin one of them before it is dead, and
+    that one would be blamed.
+    """
+    if worker.inbox is None or not worker.packets:
+        return []
+    return _unread(dispatcher, worker) + _unbegun(worker, after)
+
+
+def give(dispatcher: Dispatcher, found: list[Task]) -> None:
+    """Have tasks that were taken back run by others. Under the lock."""
     dispatcher.put_back(found)
-    for worker in list(dispatcher.idle) if found else ():
-        dispatcher.idle.remove(worker)
-        dispatcher.feed(worker)
+    if found and dispatcher.idle:
+        dispatcher.feed_idle(len(dispatcher.idle))
 
 
 def _unread(dispatcher: Dispatcher, worker: Worker) -> list[Task]:
@@ -70,7 +83,7 @@ def _unread(dispatcher: Dispatcher, worker: Worker) -> list[Task]:
     return _taken(worker, packet, list(packet.tasks))
 
 
-def _unbegun(worker: Worker) -> list[Task]:
+def _unbegun(worker: Worker, after: float) -> list[Task]:
     """Tell the worker where to leave its packet, then look what it has begun.
 
     If that is the very task at which it is to leave, it may have looked before or after it was
@@ -79,7 +92,7 @@ def _unbegun(worker: Worker) -> list[Task]:
     packet = worker.packets[0]
     cell = worker.slot.cell
     begun, since = cell.begun()
-    if begun not in packet.tasks or time.monotonic() - since < AFTER:
+    if begun not in packet.tasks or time.monotonic() - since < after:
         return []
     numbers = list(packet.tasks)
     rest = numbers[numbers.index(begun) + 1 :]

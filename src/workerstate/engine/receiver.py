@@ -39,7 +39,7 @@ class Receiver:
         self._turn = turn
         self._failed = failed
         self._poll = select.epoll()
-        self._handlers: dict[int, Callable[[], None]] = {}
+        self._handlers: dict[int, Callable[[], object]] = {}
         self._alarms: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._near, self._far = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -61,7 +61,7 @@ class Receiver:
         if self._thread.ident is not None and threading.current_thread() is not self._thread:
             self._thread.join()
 
-    def add(self, fd: int, handler: Callable[[], None]) -> None:
+    def add(self, fd: int, handler: Callable[[], object]) -> None:
         """Call ``handler`` whenever there is something to read from ``fd``."""
         self._handlers[fd] = handler
         self._poll.register(fd, select.EPOLLIN)
@@ -80,7 +80,8 @@ class Receiver:
     def at(self, when: float, call: Callable[[], None]) -> None:
         """Call ``call`` at a time of ``time.monotonic``."""
         heapq.heappush(self._alarms, (when, next(self._order), call))
-        if self._alarms[0][0] == when:
+        first = self._alarms[:1]  # none if the thread has been faster
+        if first and first[0][0] == when:
             self.wake()
 
     def wake(self) -> None:

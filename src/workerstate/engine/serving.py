@@ -104,8 +104,8 @@ class Server:
                 break
             row, own = self._run_task(number, data, fd)
             if own >= 0:  # a file of its own goes with a packet of its own
-                self._send(waiting, began, last=False)
-                self._send([row], began, last=False, fd=own)
+                # All at once: what it has let go of is not to be told before it has ended.
+                self._send([*waiting, row], began, last=False, fd=own)
                 waiting = []
                 continue
             waiting.append(row)
@@ -235,7 +235,7 @@ def said(error: BaseException) -> tuple[Any, ...]:
         return "ended", f"called sys.exit({_shown(error.code)})", text
     if isinstance(error, KeyboardInterrupt):
         return "ended", "raised KeyboardInterrupt", text
-    error.__traceback__ = None
+    error.with_traceback(None)  # by assignment a class may refuse it (a frozen dataclass)
     for dumps in (pickle.dumps, _dumps_by_value):
         try:
             data = dumps(error)

@@ -51,6 +51,7 @@ class StartedSource(Source):
     def open(self, pool: Pool) -> None:
         """Start the first workers, in the thread that asks for it."""
         self._pool = pool
+        self._stopping = False
         _check_place(self._context.get_start_method())
         _start_trackers(self._context)
         for _ in range(1 + self._standby):
@@ -81,7 +82,7 @@ class StartedSource(Source):
         worker.process.join()
         code = worker.process.exitcode
         self._pool.hearing.drain(worker)
-        if not worker.ready and not self._stopping:
+        if not (worker.ready or worker.served or self._stopping):  # served: it was to end
             failure = self._fleet.failure(worker.pid)
             if failure is not None:
                 self._pool.break_with(failure)
@@ -114,6 +115,7 @@ class StartedSource(Source):
         self._kill_all()
         for pidfd, worker in self._workers.items():
             worker.process.join()
+            self._pool.receiver.remove(pidfd)
             os.close(pidfd)
         self.disown()  # the end of one that was started while the pool closed is still open
         self._workers.clear()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import InvalidStateError
+from concurrent.futures import CancelledError, InvalidStateError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,18 +113,31 @@ class Task:
         """Give its failure to who waits for it."""
         if self.job is not None:
             self.job.take_failure(self, error)
-        elif self.future is not None and not self.future.done():
-            self.future.set_exception(error)
+        elif self.future is not None and self.starts():  # else it was cancelled, and is told so
+            try:
+                self.future.set_exception(error)
+            except InvalidStateError:  # it has an outcome
+                pass
 
     def cancel(self) -> None:
         """Tell who waits for it that it won't be run."""
-        if self.future is not None and self.future.cancel():
+        if self.job is None and self.future is not None and self.future.cancel():
             self.future.set_running_or_notify_cancel()
+        else:  # a chunk, or one that was sent before, and has come back
+            self.fail(CancelledError())
 
     def said(self) -> str:
         """Name it: the module and the name of its function, and which item it is of a map."""
         text = function_name(self.name)
         return text if self.job is None else f"{text} (item {self.start})"
+
+
+def why(error: BaseException) -> str:
+    """Say what an error of the program's is, whose own text may fail."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except BaseException:
+        return f"{type(error).__name__}, which can't be shown"
 
 
 def function_name(fn: Any) -> str:

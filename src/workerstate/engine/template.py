@@ -232,7 +232,7 @@ def main(orders_fd: int, start_fd: int, arena_fd: int, board_fd: int) -> None:
     processes.kill(watch)
     os.waitpid(watch, 0)
     if here is None or failure is not None or wrong:
-        wire.tell(orders, ("failed", pickle.dumps(failure), wrong))
+        wire.tell(orders, ("failed", failure and wire.pickled_failure(failure), wrong))
         _leave(here)
     board = Board(start["workers"], board_fd)
     template = Template(orders, Arena(arena_fd), board, here, often=often)

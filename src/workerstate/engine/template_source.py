@@ -12,6 +12,7 @@ import sys
 from workerstate import portable
 from workerstate.engine import processes, wire
 from workerstate.engine.board import monotonic
+from workerstate.engine.places import MOST_FAILURES
 from workerstate.engine.source import Source
 from workerstate.engine.workers import Slot, Worker
 from workerstate.errors import TemplateError, WorkerStartError
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 watcher: Any = None  # set where the program is observed (workerstate run)
 PATIENCE = 10.0  # seconds that workers may take to end
 SEEN = 2  # tasks that must have imported a module before the template does
+_NO_FORK = (
+    "{} times in a row no worker could be forked: memory, or the number of processes (ulimit -u, "
+    "the pids limit of a container), may have come to its limit"
+)
 _CODE = (
     "import sys; sys.path[:] = {path!r}; from workerstate.engine.template import main; main{fds}"
 )
@@ -58,6 +63,7 @@ class TemplateSource(Source):
     def open(self, pool: Pool) -> None:
         """Execute the template, and have it fork as soon as it is ready."""
         self._pool = pool
+        self._stopping = False
         self._orders, far = wire.pair()
         birth, settings, self._fingerprint = self._fleet.orders()
         code = bool(birth.resources or birth.initializer)
@@ -147,7 +153,7 @@ class TemplateSource(Source):
         """Have each nursery replaced by one that is forked from the template as it is now."""
         if self.single:
             with self._pool.lock:
-                for slot in self._pool.places.slots:
+                for slot in self._pool.places.slots if self._pool.wants_workers else ():
                     self._pool.places.start(slot)
 
     def learn(self, names: list[str]) -> None:
@@ -165,16 +171,17 @@ class TemplateSource(Source):
         except OSError:  # it has died, which its pidfd tells
             pass
 
-    def _hear(self) -> None:
+    def _hear(self) -> bool:
+        """Take in what the template tells; False where nothing is there."""
         try:
             news, _ = wire.hear(self._orders, self._buffer, socket.MSG_DONTWAIT)
         except BlockingIOError:
-            return
+            return False
         except OSError:
             news = None
         if news is None:
             self._pool.receiver.remove(self._orders.fileno())
-            return
+            return False
         kind, *facts = news
         if kind == "ready":
             self._ready = True
@@ -186,6 +193,7 @@ class TemplateSource(Source):
             self._failed(*facts)
         elif kind == "learnt" and facts[0]:
             self._renew()
+        return True
 
     def _forked(self, slot: int, generation: int, pid: int) -> None:
         if self.single:
@@ -237,18 +245,24 @@ class TemplateSource(Source):
     def _nursery_left(self, slot: Slot, link: wire.Link) -> None:
         """Bury the workers that have gone with their nursery; have a new one if it has not that."""
         self._drop_nursery(link)
-        for pid, worker in list(self._workers.items()):
-            if worker.process is link:
-                del self._workers[pid]
-                self._pool.hearing.bury(worker, int(signal.SIGKILL))
+        gone = [(pid, each) for pid, each in self._workers.items() if each.process is link]
+        for pid, worker in gone:
+            del self._workers[pid]
+            self._pool.hearing.bury(worker, int(signal.SIGKILL))
         if slot.keeper is link and not self._stopping:
             slot.keeper = None
+            slot.failures += not gone
+            if slot.failures > MOST_FAILURES:
+                self._pool.break_with(TemplateError(_NO_FORK.format(slot.failures)))
+                return
             with self._pool.lock:
                 self._pool.places.start(slot)
 
-    def _failed(self, pickled: bytes, wrong: list[str]) -> None:
-        error = pickle.loads(pickled)
-        if wrong:
+    def _failed(self, pickled: bytes | None, wrong: list[str]) -> None:
+        error: BaseException
+        if pickled is not None:
+            error = pickle.loads(pickled)
+        else:
             error = TemplateError(
                 f"the template must not be forked: {'; '.join(wrong)}. What starts it runs in the "
                 "main module, in preloaded modules, shared resources or the initializer. Put it "
@@ -261,8 +275,8 @@ class TemplateSource(Source):
         """Take in that the template itself has ended, and all workers with it."""
         self._pool.receiver.remove(self._pidfd)
         assert self._process is not None
-        while self._orders.fileno() in self._pool.receiver:
-            self._hear()
+        while self._hear():  # its end may stay open: a process that it has forked has it too
+            pass
         if self._stopping or self._pool.broken is not None:
             return
         code = self._process.wait()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 LONGEST = 192 << 10  # bytes of a packet
+LONGEST_TEXT = 8 << 10  # characters of a part of a failure that is too long for a packet
 BUFFER = 256 << 10  # bytes that a receiver keeps ready
 _FDS = socket.CMSG_SPACE(4 * 4) if hasattr(socket, "CMSG_SPACE") else 0
 
@@ -128,8 +129,24 @@ class Results:
 
 def tell_failure(end: Link, failure: BaseException) -> None:
     """Tell the parent why this worker could not start."""
-    row = (0, ERROR, 0, pickle.dumps(failure))
+    row = (0, ERROR, 0, pickled_failure(failure))
     send(end, pack_results([row], last=True, seconds=0.0, kind=FAILED))
+
+
+def pickled_failure(failure: BaseException) -> bytes:
+    """Pickle why something could not start; what makes that too long for a packet is shortened."""
+    data = pickle.dumps(failure)
+    if len(data) <= LONGEST:
+        return data
+    return pickle.dumps(type(failure)(*map(_shortened, failure.args)))
+
+
+def _shortened(value: object) -> object:
+    if isinstance(value, str) and len(value) > LONGEST_TEXT:
+        half = LONGEST_TEXT // 2
+        return f"{value[:half]} [...] {value[-half:]}"
+    # An exception of the program's, pickled: its words and its traceback are there as well.
+    return None if isinstance(value, bytes) and len(value) > LONGEST_TEXT else value
 
 
 def tell_ready(end: Link) -> None:

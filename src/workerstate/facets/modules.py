@@ -54,14 +54,14 @@ class ModulesFacet(Facet):
     phase = "task"
     imports = True
 
-    def capture(self, seconds: float = MOST_SECONDS) -> Captured:
+    def capture(self, seconds: float | None = None) -> Captured:
         """Read the globals, within bounds: past those, a name stays, and says it was not read.
 
         Args:
-            seconds: to spend at most.
+            seconds: to spend at most; MOST_SECONDS by default.
         """
         observed: dict[str, Any] = {"imported": Text(f"{len(sys.modules)} modules")}
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + (MOST_SECONDS if seconds is None else seconds)
         for module, namespace in user_modules().items():
             for name, value in program_names(module, namespace):
                 if len(observed) > MOST_NAMES:

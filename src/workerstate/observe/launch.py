@@ -82,14 +82,8 @@ def observe(
         rerun.prepare(place)
     interpreter = python or sys.executable
     key = salt or secrets.token_hex(8)
-    surroundings = {
-        **(os.environ if env is None else env),
-        hook.VARIABLE: f"{hook.SCHEMA}|{key}|{int(values)}|{cpus or 0}|{place}",
-    }
-    path = (str(SHIM), surroundings.get("PYTHONPATH"))
-    surroundings["PYTHONPATH"] = os.pathsep.join(filter(None, path))
-    if declared is not None:
-        surroundings[declare.VARIABLE] = declared
+    setting = f"{hook.SCHEMA}|{key}|{int(values)}|{cpus or 0}|{place}"
+    surroundings = _surroundings(os.environ if env is None else env, setting, declared)
     note = Note(place, command=command, python=interpreter, cpus=cpus)
     with _HandOn() as hand_on:
         process = _start([interpreter, *(flags or []), *command], surroundings, stdout, stderr)
@@ -104,6 +98,15 @@ def observe(
         finally:
             note.update(ended=time.time_ns(), exit=process.returncode, memory=watch.last)
     return Run(status if status >= 0 else 128 - status, place)
+
+
+def _surroundings(env: Mapping[str, str], setting: str, declared: str | None) -> dict[str, str]:
+    given = {**env, hook.VARIABLE: setting}
+    path = (str(SHIM), given.get("PYTHONPATH"))
+    given["PYTHONPATH"] = os.pathsep.join(filter(None, path))
+    if declared is not None:
+        given[declare.VARIABLE] = declared
+    return given
 
 
 def _start(
