@@ -19,6 +19,7 @@ import os
 import pickle
 import select
 import sys
+from contextlib import suppress
 
 from workerstate import mainmodule, preparing, start_reports, starting
 from workerstate.engine import heap, processes, serving, wire
@@ -232,15 +233,14 @@ def main(orders_fd: int, start_fd: int, arena_fd: int, board_fd: int) -> None:
     processes.kill(watch)
     os.waitpid(watch, 0)
     if here is None or failure is not None or wrong:
-        wire.tell(orders, ("failed", failure and wire.pickled_failure(failure), wrong))
+        with suppress(OSError):  # the parent has gone
+            wire.tell(orders, ("failed", failure and wire.pickled_failure(failure), wrong))
         _leave(here)
     board = Board(start["workers"], board_fd)
     template = Template(orders, Arena(arena_fd), board, here, often=often)
-    wire.tell(orders, ("ready", os.getpid()))
-    try:
+    with suppress(ConnectionError):  # the parent has gone
+        wire.tell(orders, ("ready", os.getpid()))
         template.run(parent)
-    except (ConnectionError, BrokenPipeError):  # the parent has gone
-        pass
     start_reports.remove_if_left(here.birth.folder)
     _leave(here)
 
