@@ -279,7 +279,7 @@ def keep(data: bytes) -> str:
         return str(_last[1])
     name = fingerprint(data)
     path = start_reports.settings_path(start_reports.folder(), name)
-    if path not in _kept:
+    if path not in _kept or not os.path.exists(path):  # /tmp may have been cleaned since
         start_reports.put(path, data)
         _kept.add(path)
     _last[:] = [data, name, os.getpid()]

@@ -159,5 +159,8 @@ def reseed_globals() -> None:
 def _place(birth: Birth) -> str:
     place = os.path.join(birth.folder, birth.fleet)
     if os.path.isdir(birth.folder):
-        os.makedirs(place, 0o700, exist_ok=True)
+        try:
+            os.makedirs(place, 0o700, exist_ok=True)
+        except OSError:  # full, or of another user: then the parent isn't told
+            pass
     return place

@@ -210,7 +210,12 @@ def write(place: str, report: StartReport) -> None:
 def put(path: str, data: bytes) -> None:
     """Write a file as a whole: who reads finds all of it, or what was there before."""
     partial = f"{path}.{os.getpid()}.{get_ident()}"
-    fd = os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    flags = os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC
+    try:
+        fd = os.open(partial, flags, 0o600)
+    except FileNotFoundError:  # the folder went when /tmp was cleaned
+        os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+        fd = os.open(partial, flags, 0o600)
     try:
         with os.fdopen(fd, "wb") as file:
             file.write(data)

@@ -32,12 +32,19 @@ class Arena:
 
     Args:
         fd: of the file, in a worker; without one the file is made.
+
+    Attributes:
+        count: of its windows.
     """
 
     def __init__(self, fd: int = -1) -> None:
+        self.count = COUNT
         if fd < 0:
             fd = os.memfd_create("workerstate", os.MFD_CLOEXEC)
-            os.ftruncate(fd, WINDOW * COUNT)
+            try:
+                os.ftruncate(fd, WINDOW * COUNT)
+            except OSError:  # the size of files is limited (ulimit -f): each object has its own
+                self.count = 0
         self.fd = fd
         self._open = RLock()
         self._written: dict[int, int] = {}  # how far each window has been written from here
@@ -52,8 +59,9 @@ class Arena:
         view = memoryview(data).cast("B")
         window, start = divmod(offset, WINDOW)
         end = start + view.nbytes
-        if end <= self._written.get(window, 0):
-            self._mapped(window)[start:end] = view
+        there = self._mapped(window) if end <= self._written.get(window, 0) else None
+        if there is not None:
+            there[start:end] = view
             return
         self._written[window] = end
         with self._open:  # once it is closed, the number may be that of another file
@@ -66,8 +74,11 @@ class Arena:
     def copy(self, offset: int, into: memoryview) -> None:
         """Fill ``into`` from the file at ``offset``."""
         window, start = divmod(offset, WINDOW)
-        end = start + into.nbytes
-        into[:] = self._mapped(window)[start:end]
+        there = self._mapped(window)
+        if there is None:
+            read_all(self.fd, into, offset)
+        else:
+            into[:] = there[start : start + into.nbytes]
 
     def private(self, offset: int, length: int) -> mmap.mmap:
         """Map a part of the file so that writing to it changes this process's copy alone.
@@ -100,12 +111,16 @@ class Arena:
         if fd >= 0:
             os.close(fd)
 
-    def _mapped(self, window: int) -> memoryview:
+    def _mapped(self, window: int) -> memoryview | None:
+        """Give a window as memory; None where address space is limited (ulimit -v)."""
         import mmap
 
         found = self._maps.get(window)
         if found is None:
-            found = mmap.mmap(self.fd, WINDOW, offset=window * WINDOW)
+            try:
+                found = mmap.mmap(self.fd, WINDOW, offset=window * WINDOW)
+            except OSError:
+                return None
             self._maps[window] = found
         return memoryview(found)
 
@@ -118,7 +133,7 @@ class Windows:
 
     def __init__(self, arena: Arena) -> None:
         self._arena = arena
-        self._free = list(range(COUNT - 1, -1, -1))
+        self._free = list(range(arena.count - 1, -1, -1))
         self._held: dict[int, int] = {}  # bytes written to each, by anyone
         self.warm = 0
 
@@ -159,6 +174,14 @@ def private(fd: int, length: int, offset: int = 0) -> mmap.mmap:
 
     access = mmap.PROT_READ | mmap.PROT_WRITE
     return mmap.mmap(fd, length, flags=mmap.MAP_PRIVATE, prot=access, offset=offset)
+
+
+def read_all(fd: int, into: memoryview, offset: int) -> None:
+    """Fill ``into``; the kernel gives 2 GB at a time."""
+    while into.nbytes:
+        done = os.preadv(fd, [into], offset)
+        into = into[done:]
+        offset += done
 
 
 def write_all(fd: int, view: memoryview, offset: int) -> None:

@@ -132,7 +132,7 @@ class Hearing:
                 pool.tasks.put_back(unbegun)
             else:
                 failed += leavings.lost(pool.tasks, unbegun)
-            pool.places.vacate(worker)
+            pool.places.vacate(worker, status)
             if pool.tasks.pending and pool.tasks.idle:
                 pool.tasks.feed_idle(len(pool.tasks.idle))
         self.finish(worker, done)

@@ -11,6 +11,7 @@ time until its task comes uses that to write the pages that it will need.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import gc
 import os
 import select
@@ -23,6 +24,7 @@ from workerstate.engine.board import Board
 from workerstate.engine.ending import end, finish
 from workerstate.engine.payload import encode
 from workerstate.engine.template import enter
+from workerstate.errors import TemplateError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,8 +71,7 @@ class Nursery:
             while True:
                 # The parent says, by closing its side, that it wants no more workers.
                 replaced = self._waiting.poll(0)
-                while len(self._alive) < self._most and not replaced:
-                    self._fork(ended)
+                while len(self._alive) < self._most and not replaced and self._fork(ended):
                     ended = []
                 if ended:
                     wire.tell(self.link, ("ended", 0, ended))
@@ -91,6 +92,7 @@ class Nursery:
     def _rehearse(self) -> None:
         """Do a few times what a worker does: code that has run before writes less to its pages."""
         near, far = wire.pair()
+        alarm = _signal.getsignal(_signal.SIGALRM)  # it is the program's
         cell = Board(1).cell(0)
         server = serving.Server(far, self.template.arena, cell, self.here.birth, None)
         packet = wire.pack_tasks(-1, [(0, self._trial)])
@@ -101,14 +103,24 @@ class Nursery:
             near.recv(wire.LONGEST)
             finish()
             processes.end_soon(0)
+        if alarm is not None:
+            _signal.signal(_signal.SIGALRM, alarm)
         near.close()
         far.close()
         gc.freeze()
 
-    def _fork(self, ended: list[tuple[int, int]]) -> None:
+    def _fork(self, ended: list[tuple[int, int]]) -> bool:
+        """Fork a worker, and tell who has ended; False where that can't be, but later perhaps."""
         near, far = wire.pair()
         ready = preparing.make_ready(self.here)
-        child = os.fork()
+        try:
+            child = processes.fork()
+        except TemplateError:
+            if not self._alive:
+                os._exit(1)  # the parent says why, if it goes on so
+            near.close()
+            far.close()
+            return False
         if child == 0:
             try:
                 processes.end_with_parent(self.pid)
@@ -124,9 +136,11 @@ class Nursery:
             wire.tell(self.link, ("worker", child, ended), [near.fileno()])
         finally:
             near.close()  # where nobody has taken it, the worker must see that none will come
+        return True
 
     def _serve_one(self, end_of_link: wire.Link, ready: bool) -> None:
         self.link.close()
+        processes.leave_children()
         server = self._server
         server.end = end_of_link
         if enter(self.here, end_of_link, report=False, ready=ready):

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 
+from workerstate.engine.processes import NO_FORK
 from workerstate.engine.tasks import MOST_LOST, why
 from workerstate.errors import (
     TaskReadError,
     TaskTimeoutError,
     WorkerDiedError,
+    WorkerStartError,
     WorkerTracebackError,
     set_cause,
 )
 from workerstate.pickling_errors import ResultError
 
+_LIMITS = {
+    errno.EMFILE: "; this program has as many files open as it may (ulimit -n)",
+    errno.EAGAIN: f"; {NO_FORK}",
+    errno.ENOMEM: f"; {NO_FORK}",
+}
 RAN = " while the task ran"
 
 TYPE_CHECKING = False
@@ -22,7 +30,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from workerstate.engine.tasks import Task
-    from workerstate.engine.workers import Worker
+    from workerstate.engine.workers import Slot, Worker
 
 
 _HINTS = {
@@ -84,6 +92,25 @@ def death(task: Task, worker: Worker, status: int | None, record: str | None) ->
     if task.lost >= MOST_LOST:
         how = f"{how.replace(RAN, '')}, the last of {task.lost} that did so before they began it"
     return WorkerDiedError(*facts, how, record)
+
+
+def never_ran(slot: Slot, status: int | None) -> WorkerStartError:
+    """Give the error for a place whose workers end again and again before they run a task."""
+    return WorkerStartError(
+        f"{slot.failures} workers in a row have ended before they ran a task; the last one "
+        f"{manner(status).replace(RAN, '')}. What runs first in a worker is its main module, if it "
+        "is imported there, and what the spec declares"
+    )
+
+
+def unstarted(slot: Slot, error: BaseException) -> BaseException:
+    """Give the error for a worker that could not be started, in the place of one that has ended."""
+    if not isinstance(error, OSError):
+        return error
+    hint = _LIMITS.get(error.errno or 0, "")
+    made = WorkerStartError(f"worker {slot.number} could not be started anew: {error}{hint}")
+    made.__cause__ = error
+    return made
 
 
 def manner(status: int | None) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from workerstate.engine import leavings
+from workerstate.engine import leavings, outcomes
 from workerstate.engine.starts import Starts
 from workerstate.engine.workers import Slot, Worker
-from workerstate.errors import TemplateError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ class Places:
         try:
             new = self._pool.source.start(slot)
         except BaseException as error:
-            self._break_with(error)
+            self._break_with(outcomes.unstarted(slot, error))
             raise
         assert new is not None, "calls have workers of their own where those are there at once"
         slot.running = new
@@ -96,18 +95,20 @@ class Places:
                 leavings.unwind(self._pool.tasks, worker)
                 worker.close()
 
-    def vacate(self, worker: Worker) -> None:
-        """Fill the place that a dead worker leaves. Under the lock."""
+    def vacate(self, worker: Worker, status: int | None) -> None:
+        """Fill the place that a dead worker leaves. Under the lock.
+
+        Args:
+            worker: who.
+            status: as ``os.waitpid`` gives it, or None.
+        """
         pool, slot = self._pool, worker.slot
         self.close(worker)
         if worker in slot.ready:
             slot.ready.remove(worker)
         slot.failures = 0 if worker.served else slot.failures + 1
         if slot.failures > MOST_FAILURES:
-            error = TemplateError(
-                f"{slot.failures} workers in a row have ended before they ran a task"
-            )
-            self._break_with(error)
+            self._break_with(outcomes.never_ran(slot, status))
         elif slot.running is not worker:
             return
         elif worker.single:
@@ -117,7 +118,7 @@ class Places:
             try:
                 self.start(slot)
             except BaseException as error:
-                self._break_with(error)
+                self._break_with(outcomes.unstarted(slot, error))
 
     def _break_with(self, error: BaseException) -> None:
         """Give up, but not before what is being done under the lock is done."""

@@ -267,7 +267,10 @@ class Pool:
                     recalling.recall(self.tasks)
                     return recalling.AFTER
                 return self._cool()
-        self._end()
+        try:
+            self._end()
+        except Exception as error:  # to try it once more would not help
+            raise Over from error
         raise Over
 
     def _over(self) -> bool:

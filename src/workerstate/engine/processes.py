@@ -6,13 +6,21 @@ import _signal  # type: ignore[import-not-found]
 import os
 import signal
 import sys
+import time
 from contextlib import contextmanager
+
+from workerstate.errors import TemplateError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+PAUSES = (0.05, 0.1, 0.2, 0.4)  # seconds between attempts to fork
+NO_FORK = (
+    "no worker can be forked: memory, or the number of processes (ulimit -u, the pids limit of a "
+    "container), is at its limit"
+)
 LAST = 10.0  # seconds for what tasks have left for the exit of their worker
 _F_SETSIG = 10
 _KILL = int(signal.SIGKILL)  # an enumeration's member touches many pages of a forked process
@@ -42,6 +50,20 @@ def end_with_writer(pipe: int) -> None:
     fcntl.fcntl(pipe, fcntl.F_SETFL, fcntl.fcntl(pipe, fcntl.F_GETFL) | os.O_ASYNC)
     if select.select([pipe], [], [], 0)[0]:  # before that was heeded
         os._exit(1)
+
+
+_theirs: list[Any] = []  # the program's own way with SIGCHLD
+
+
+def take_children() -> None:
+    """Have nobody but ``waitpid`` told of this process's children: no handler, and not SIG_IGN."""
+    _theirs[:] = [_signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)]
+
+
+def leave_children() -> None:
+    """Undo that, in a worker: its children are its tasks' own."""
+    if _theirs and _theirs[0] is not None:
+        _signal.signal(_signal.SIGCHLD, _theirs[0])
 
 
 def adopt_orphans() -> None:
@@ -150,9 +172,37 @@ def show_error() -> None:
         pass
 
 
+def reap(pid: int) -> None:
+    """Take in the end of a process whose own parent has ended, if it has come to this one.
+
+    It does so where this is a container's first process, or has called for orphans.
+    """
+    try:
+        os.waitpid(pid, 0)
+    except ChildProcessError:
+        pass
+
+
+def fork() -> int:
+    """Fork; where memory or the number of processes is at its limit, try again for a while.
+
+    Raises:
+        TemplateError: that was not enough.
+    """
+    for pause in (*PAUSES, None):
+        try:
+            return os.fork()
+        except OSError as error:
+            if pause is None:
+                raise TemplateError(NO_FORK) from error
+            time.sleep(pause)
+    raise AssertionError
+
+
 def kill(pid: int) -> None:
     """Kill a process; it may have ended."""
-    assert pid > 0, "0 and less would mean a whole group"
+    if pid <= 0:  # that would be a whole group
+        raise ValueError(f"process id {pid}")
     try:
         os.kill(pid, _KILL)
     except OSError:

@@ -70,7 +70,7 @@ class Server:
             if not size:
                 return False
             self._run_packet(self.buffer[:size], fd)
-        except (ConnectionError, BrokenPipeError):
+        except OSError:  # the parent has gone, or a task has closed this socket
             return False
         return True
 

@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from workerstate import mainmodule, portable, preparing
 from workerstate.engine import processes, wire
@@ -61,16 +61,24 @@ class StartedSource(Source):
     def start(self, slot: Slot) -> Worker | None:
         """Start a worker, which can be sent tasks at once."""
         near, far = wire.pair()
-        orders = Orders(self, slot.number, far)
+        orders = Orders(self, slot.number, near, far)
         process = self._context.Process(target=serve, args=(orders,))
-        with processes.interrupts_blocked(), _without_false_file():
-            self._caller.run(process.start)
+        try:
+            with processes.interrupts_blocked(), _without_false_file():
+                self._caller.run(process.start)
+            pidfd = os.pidfd_open(process.pid)
+        except BaseException:  # Ctrl-C was held back until here; nobody else knows this process
+            near.close()
+            far.close()
+            if process.pid is not None:
+                processes.kill(process.pid)
+                process.join()
+            raise
         worker = Worker(slot, near, pid=process.pid, single=self.single, process=process)
         if self.single:
             far.close()
         else:
             worker.inbox = far
-        pidfd = os.pidfd_open(process.pid)
         self._workers[pidfd] = worker
         self._pool.receiver.add(pidfd, lambda: self._ended(pidfd))
         return worker
@@ -132,12 +140,14 @@ class Orders:
     Args:
         source: of the parent.
         number: the worker's.
-        end: its socket.
+        near: the parent's end of the socket to it.
+        end: its own.
     """
 
-    def __init__(self, source: StartedSource, number: int, end: wire.Link) -> None:
+    def __init__(self, source: StartedSource, number: int, near: wire.Link, end: wire.Link) -> None:
         pool = source._pool
         self.source: StartedSource | None = source
+        self.near: wire.Link | None = near
         self.number = number
         self.single = source.single
         self.slots = len(pool.places.slots)
@@ -157,7 +167,8 @@ class Orders:
         fds = [DupFd(fd) for fd in self.fds]
         assert self.source is not None
         start = portable.dumps(self.fleet.orders(), self.source.shared)
-        return {**self.__dict__, "source": None, "fleet": None, "start": start, "fds": fds}
+        own = {"source": None, "near": None, "fleet": None}
+        return {**self.__dict__, **own, "start": start, "fds": fds}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -172,6 +183,8 @@ def _begin(orders: Orders) -> tuple[Here | None, WorkerStartError | None]:
         drop_output()
         processes.drop_wakeup()
         orders.source.disown()
+        if orders.near is not None:
+            orders.near.close()  # with it open here, the parent's end would not be seen
         start = orders.fleet.orders_here()
     else:
         if multiprocessing.get_start_method(allow_none=True) == "loky":
@@ -197,22 +210,22 @@ def serve(orders: Orders) -> None:
     elif orders.parent:
         processes.end_with_parent(orders.parent)
     processes.pass_interrupts()
-    end = wire.link(orders.fds[0])
-    here, failure = _begin(orders)
-    try:
-        if failure is not None:
-            return wire.tell_failure(end, failure)
-        wire.tell_ready(end)
-    except OSError:  # the parent has no more use for this worker
-        return None
-    cell = Board(orders.slots, orders.fds[2]).cell(orders.number)
-    assert here is not None
-    server = Server(end, Arena(orders.fds[1]), cell, here.birth, mainmodule.everything())
-    if orders.single:
-        server.serve_one()
-    else:
-        server.serve()
-    processes.end_soon()
+    with closing(wire.link(orders.fds[0])) as end:
+        here, failure = _begin(orders)
+        try:
+            if failure is not None:
+                return wire.tell_failure(end, failure)
+            wire.tell_ready(end)
+        except OSError:  # the parent has no more use for this worker
+            return None
+        cell = Board(orders.slots, orders.fds[2]).cell(orders.number)
+        assert here is not None
+        server = Server(end, Arena(orders.fds[1]), cell, here.birth, mainmodule.everything())
+        if orders.single:
+            server.serve_one()
+        else:
+            server.serve()
+        processes.end_soon()
     return None
 
 

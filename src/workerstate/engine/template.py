@@ -28,6 +28,7 @@ from workerstate.engine.board import Board
 from workerstate.engine.ending import disown, end, flush_all
 from workerstate.engine.safety import culprits
 from workerstate.engine.serving import Server
+from workerstate.errors import TemplateError
 from workerstate.preloading import rare_collections
 
 TYPE_CHECKING = False
@@ -104,7 +105,7 @@ class Template:
         return True
 
     def _fork(self, kind: str, slot: int, how: dict[str, Any], fd: int) -> int:
-        child = os.fork()
+        child = processes.fork()
         if child == 0:
             try:
                 processes.end_with_parent(self.pid)
@@ -131,6 +132,7 @@ class Template:
 
             Nursery(self, slot, link, how["standby"]).run()
         else:
+            processes.leave_children()
             serve(self, slot, link, report=True)
             end()
 
@@ -163,10 +165,10 @@ class Template:
         from workerstate.workerside import Stamp
 
         stamp = Stamp(b"", self.here.birth.fleet, fingerprint, settings, None, 0, 0)
-        try:
+        processes.leave_children()
+        with suppress(Exception):  # the task that brings these settings will try, and say it
             starting.catch_up(self.here, stamp)
-        except Exception:  # the task that brings these settings will try, and say what is wrong
-            pass
+        processes.take_children()
 
 
 def serve(template: Template, slot: int, link: wire.Link, *, report: bool) -> None:
@@ -211,6 +213,8 @@ def main(orders_fd: int, start_fd: int, arena_fd: int, board_fd: int) -> None:
         arena_fd: the shared file for what is big.
         board_fd: the shared memory in which workers say what they are doing.
     """
+    for fd in (orders_fd, start_fd, arena_fd, board_fd):  # that they were was for this exec
+        os.set_inheritable(fd, False)
     orders = wire.link(orders_fd)
     processes.pass_interrupts()
     parent = os.pidfd_open(os.getppid())
@@ -224,14 +228,14 @@ def main(orders_fd: int, start_fd: int, arena_fd: int, board_fd: int) -> None:
     if often and start["imports"]:
         heap.reserve()
     here, failure = _prepare(start)
+    processes.take_children()
     if start["process"] is None and "logging" in sys.modules:
         _be_child(parent)  # records tell the name of their process
     wrong = [] if failure is not None else culprits()
     if failure is None and not wrong:
         flush_all(known)
         heap.prepare(huge=often, collect=start["code"])
-    processes.kill(watch)
-    os.waitpid(watch, 0)
+    _end_watch(*watch)
     if here is None or failure is not None or wrong:
         with suppress(OSError):  # the parent has gone
             wire.tell(orders, ("failed", failure and wire.pickled_failure(failure), wrong))
@@ -240,7 +244,10 @@ def main(orders_fd: int, start_fd: int, arena_fd: int, board_fd: int) -> None:
     template = Template(orders, Arena(arena_fd), board, here, often=often)
     with suppress(ConnectionError):  # the parent has gone
         wire.tell(orders, ("ready", os.getpid()))
-        template.run(parent)
+        try:
+            template.run(parent)
+        except TemplateError as error:
+            wire.tell(orders, ("failed", wire.pickled_failure(error), []))
     start_reports.remove_if_left(here.birth.folder)
     _leave(here)
 
@@ -284,20 +291,34 @@ def _unlink_semaphores() -> None:
                 each()
 
 
-def _watch_parent(parent: int) -> int:
-    """Have this process killed if the parent ends while it is busy importing."""
+def _watch_parent(parent: int) -> tuple[int, int]:
+    """Have this process killed if the parent ends while it is busy importing.
+
+    Gives the process that does so, and the pipe by whose end it learns that it is needed no more.
+    """
     me = os.getpid()
+    near, far = os.pipe()
     watch = os.fork()
     if watch == 0:
         try:
+            os.close(far)
             processes.end_with_parent(me)
             poll = select.poll()
             poll.register(parent, select.POLLIN)
-            poll.poll()
-            processes.kill(me)
+            poll.register(near, 0)
+            if any(fd == parent for fd, _ in poll.poll()):
+                processes.kill(me)
         finally:
             os._exit(0)
-    return watch
+    os.close(near)
+    return watch, far
+
+
+def _end_watch(watch: int, pipe: int) -> None:
+    # Not killed: what started may have made this process another user's.
+    os.close(pipe)
+    with suppress(ChildProcessError):  # the program waits for all children
+        os.waitpid(watch, 0)
 
 
 def _import(names: list[str]) -> None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 from workerstate import portable
-from workerstate.engine import processes, wire
+from workerstate.engine import executing, processes, wire
 from workerstate.engine.board import monotonic
 from workerstate.engine.places import MOST_FAILURES
 from workerstate.engine.source import Source
@@ -29,13 +29,7 @@ if TYPE_CHECKING:
 watcher: Any = None  # set where the program is observed (workerstate run)
 PATIENCE = 10.0  # seconds that workers may take to end
 SEEN = 2  # tasks that must have imported a module before the template does
-_NO_FORK = (
-    "{} times in a row no worker could be forked: memory, or the number of processes (ulimit -u, "
-    "the pids limit of a container), may have come to its limit"
-)
-_CODE = (
-    "import sys; sys.path[:] = {path!r}; from workerstate.engine.template import main; main{fds}"
-)
+_NO_FILES = "this program has no file descriptor left for a worker (see ulimit -n)"
 
 
 class TemplateSource(Source):
@@ -52,13 +46,15 @@ class TemplateSource(Source):
         self._seen: dict[str, int] = {}
         self._known: set[str] = set()
         self._workers: dict[int, Worker] = {}  # by pid
-        self._nurseries: dict[int, Slot] = {}  # by pid
+        self._nurseries: dict[int, tuple[Slot, wire.Link]] = {}  # by pid
+        self._unborn: dict[tuple[int, int], wire.Link] = {}  # the same, as ``_new``
         self._links: set[wire.Link] = set()  # to nurseries, also those that were replaced
         self._new: dict[tuple[int, int], Worker] = {}  # by slot and generation, until the pid comes
         self._process: subprocess.Popen[bytes] | None = None
         self._buffer = memoryview(bytearray(wire.BUFFER))
         self._ready = False
         self._since = 0.0
+        self._pidfd = -1
 
     def open(self, pool: Pool) -> None:
         """Execute the template, and have it fork as soon as it is ready."""
@@ -74,7 +70,7 @@ class TemplateSource(Source):
             "settings": settings,
             "fingerprint": self._fingerprint,
             "argv": list(sys.argv),
-            "process": _process(),
+            "process": executing.current_process(),
             "workers": len(pool.places.slots),
             "often": self.single or pool.tasks.by_call,
             "imports": code or bool(birth.preload or self.shared.entry),
@@ -82,7 +78,7 @@ class TemplateSource(Source):
         }
         self._birth = birth
         self._since = monotonic()
-        self._process = _execute(start, far, pool.arena.fd, pool.board.fd)
+        self._process = executing.execute(start, far, pool.arena.fd, pool.board.fd)
         far.close()
         self._pidfd = os.pidfd_open(self._process.pid)
         pool.receiver.add(self._orders.fileno(), self._hear)
@@ -95,6 +91,7 @@ class TemplateSource(Source):
         near, far = wire.pair()
         how = {"generation": slot.generation, "standby": self._standby}
         if self.single:
+            self._unborn[slot.number, slot.generation] = near
             self._tell(("nursery", slot.number, how), [far.fileno()])
             far.close()
             self._replace_nursery(slot, near)
@@ -168,8 +165,11 @@ class TemplateSource(Source):
     def _tell(self, order: tuple[Any, ...], fds: list[int] | None = None) -> None:
         try:
             wire.tell(self._orders, order, fds or [])
-        except OSError:  # it has died, which its pidfd tells
+        except ConnectionError:  # it has died, which its pidfd tells
             pass
+        except OSError:
+            if not self._stopping:
+                raise
 
     def _hear(self) -> bool:
         """Take in what the template tells; False where nothing is there."""
@@ -197,7 +197,8 @@ class TemplateSource(Source):
 
     def _forked(self, slot: int, generation: int, pid: int) -> None:
         if self.single:
-            self._nurseries[pid] = self._pool.places.slots[slot]
+            link = self._unborn.pop((slot, generation))
+            self._nurseries[pid] = self._pool.places.slots[slot], link
             return
         worker = self._new.pop((slot, generation))
         worker.pid = pid
@@ -208,7 +209,13 @@ class TemplateSource(Source):
         if worker is not None:
             self._bury(worker, status)
             return
-        self._nurseries.pop(pid, None)
+        slot, link = self._nurseries.pop(pid, (None, None))
+        if slot is not None and link is not None:
+            # What its tasks have left may hold its end open.
+            while link in self._links and self._hear_nursery(slot, link):
+                pass
+            if link in self._links:
+                self._nursery_left(slot, link)
 
     def _bury(self, worker: Worker, status: int) -> None:
         if status and not worker.served:
@@ -217,23 +224,26 @@ class TemplateSource(Source):
                 self._pool.break_with(failure)
         self._pool.hearing.bury(worker, status)
 
-    def _hear_nursery(self, slot: Slot, link: wire.Link) -> None:
+    def _hear_nursery(self, slot: Slot, link: wire.Link) -> bool:
+        """Take in what a nursery tells; False where nothing is there."""
         try:
             news, fds = wire.hear(link, self._buffer, socket.MSG_DONTWAIT)
         except BlockingIOError:
-            return
+            return False
         except OSError:
             news, fds = None, []
         if news is None:
             self._nursery_left(slot, link)
-            return
+            return False
         _, pid, ended = news
         for each, status in ended:
             worker = self._workers.pop(each, None)
             if worker is not None:
                 self._bury(worker, status)
-        if not fds:  # it has been replaced, and forks no more
-            return
+        if not fds:
+            if pid:
+                raise TemplateError(_NO_FILES)
+            return True  # it has been replaced, and forks no more
         worker = Worker(slot, wire.link(fds[0]), pid=pid, single=True, process=link)
         self._workers[pid] = worker
         if slot.keeper is link:
@@ -241,6 +251,7 @@ class TemplateSource(Source):
         else:
             worker.gone = worker.served = True
             worker.close()
+        return True
 
     def _nursery_left(self, slot: Slot, link: wire.Link) -> None:
         """Bury the workers that have gone with their nursery; have a new one if it has not that."""
@@ -251,9 +262,10 @@ class TemplateSource(Source):
             self._pool.hearing.bury(worker, int(signal.SIGKILL))
         if slot.keeper is link and not self._stopping:
             slot.keeper = None
-            slot.failures += not gone
+            # One that never was comes of the template's own end.
+            slot.failures += not gone and link not in self._unborn.values()
             if slot.failures > MOST_FAILURES:
-                self._pool.break_with(TemplateError(_NO_FORK.format(slot.failures)))
+                self._pool.break_with(TemplateError(processes.NO_FORK))
                 return
             with self._pool.lock:
                 self._pool.places.start(slot)
@@ -275,8 +287,10 @@ class TemplateSource(Source):
         """Take in that the template itself has ended, and all workers with it."""
         self._pool.receiver.remove(self._pidfd)
         assert self._process is not None
-        while self._hear():  # its end may stay open: a process that it has forked has it too
+        while self._hear():
             pass
+        # Its end may stay open: what it has started may have it too.
+        self._pool.receiver.remove(self._orders.fileno())
         if self._stopping or self._pool.broken is not None:
             return
         code = self._process.wait()
@@ -305,9 +319,13 @@ class TemplateSource(Source):
         except subprocess.TimeoutExpired:
             self._kill_all()
             self._process.wait()
+        self._process = None
+        for pid in (*self._workers, *self._nurseries):
+            processes.reap(pid)
         self._pool.receiver.remove(self._orders.fileno())
         self._orders.close()
-        os.close(self._pidfd)
+        if self._pidfd >= 0:
+            os.close(self._pidfd)
         for worker in self._workers.values():  # that came while the pool closed
             worker.close()
         self._workers.clear()
@@ -317,33 +335,3 @@ class TemplateSource(Source):
             processes.kill(pid)
         assert self._process is not None
         self._process.kill()
-
-
-def _process() -> tuple[str, bytes] | None:
-    """Give this process's name, and what opens its managers, if multiprocessing is there."""
-    process = sys.modules.get("multiprocessing.process")
-    if process is None:
-        return None
-    current = process.current_process()
-    return current.name, bytes(current.authkey)
-
-
-def _execute(
-    start: dict[str, Any], orders: wire.Link, arena: int, board: int
-) -> subprocess.Popen[bytes]:
-    """Execute a template with this interpreter's flags."""
-    if not sys.executable:
-        raise TemplateError("start_method='template' executes Python, and sys.executable is empty")
-    told = os.memfd_create("workerstate-start", os.MFD_CLOEXEC)
-    try:
-        with open(os.dup(told), "wb") as file:
-            pickle.dump(start, file)
-        os.lseek(told, 0, os.SEEK_SET)
-        fds = (orders.fileno(), told, arena, board)
-        code = _CODE.format(path=[each or os.getcwd() for each in sys.path], fds=fds)
-        flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
-        command = [sys.executable, *flags, "-c", code]
-        with processes.interrupts_blocked():
-            return subprocess.Popen(command, pass_fds=fds, stdin=subprocess.DEVNULL)
-    finally:
-        os.close(told)
