@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import os
 from collections import deque
-from functools import partial
 from threading import RLock
 
 from workerstate.engine import wire
@@ -84,7 +83,6 @@ class Dispatcher:
         Raises:
             TaskPicklingError: names the function, and pickle's reason.
         """
-        lent: list[int] = []
         try:
             sent = self._functions.find(value[0])
             if sent is not None:
@@ -92,23 +90,23 @@ class Dispatcher:
             names = 0 if sent is None else sent.names
             if self._early and value[3] is not None:
                 value = (Early(*value[3][:2]), value)
-            return encode(value, self.arena, partial(self._lend, lent), names, self._shared)
+            return encode(value, self.arena, self._lend, names, self._shared, self._regain)
+        except KeyboardInterrupt:
+            raise
         except BaseException as error:
-            with self.lock:
-                for window in lent:
-                    self.windows.give_back(window)
-            if isinstance(error, KeyboardInterrupt):
-                raise
             reason = why(error)
             raise TaskPicklingError(function_name(name), reason) from error
 
-    def _lend(self, lent: list[int], size: int) -> tuple[int, int]:
+    def _lend(self, size: int) -> tuple[int, int]:
         with self.lock:
             window = self.windows.take()
             if window >= 0:
-                lent.append(window)
                 self.windows.note(window, size)
             return window, 0
+
+    def _regain(self, window: int) -> None:
+        with self.lock:
+            self.windows.give_back(window)
 
     def add(self, task: Task | Job) -> None:
         """Take a task, or a map; it begins at once if a worker is idle. Under the lock."""
@@ -216,9 +214,7 @@ class Dispatcher:
                 first, *rest = [self.chunk(job, item, 1) for item in range(start, start + size)]
                 self.put_back(rest)
                 return first
-            data = encode(
-                (_refuse, [error.args], True, None, start), self.arena, partial(self._lend, [])
-            )
+            data = encode((_refuse, [error.args], True, None, start), self.arena, self._lend)
         return Task(data, job.fn, job.call, job.limits, job=job, start=start, size=size)
 
     def _several(self, worker: Worker) -> list[Task]:

@@ -57,6 +57,7 @@ def encode(
     lend: Callable[[int], tuple[int, int]],
     names: int = 0,
     shared: Shared | None = None,
+    regain: Callable[[int], None] | None = None,
 ) -> Encoded:
     """Pickle ``value`` for the other side.
 
@@ -67,6 +68,7 @@ def encode(
             or (-1, 0).
         names: as for ``pickled``.
         shared: as for ``pickled``.
+        regain: called with a window that was lent, and not used.
 
     Raises:
         Exception: what pickle raises.
@@ -93,9 +95,14 @@ def encode(
     if window < 0:
         return Encoded(_OWN + dumps((data, places, total), 5), fd=_own_file(parts, places, total))
     base = window * WINDOW + start
-    for part, (at, _) in zip(parts, places, strict=True):
-        arena.write(base + at, part)
-    return Encoded(_SHARED + dumps((data, places, total, base), 5), window, start + total)
+    try:
+        for part, (at, _) in zip(parts, places, strict=True):
+            arena.write(base + at, part)
+        return Encoded(_SHARED + dumps((data, places, total, base), 5), window, start + total)
+    except BaseException:  # Ctrl-C, say
+        if regain is not None:
+            regain(window)
+        raise
 
 
 def decode(data: memoryview, arena: Arena, fd: int, gone: Callable[[int], None] | None) -> Any:
