@@ -52,7 +52,7 @@ def read(
                 portable.by_value_first()
         step = "what the spec holds"
         return portable.loads(data), None
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         return None, starting.failure(number, step, error)
 
 
@@ -65,7 +65,7 @@ def prepare(birth: Birth, settings: bytes | None, fingerprint: str) -> Here:
         starting.take_settings(here, steps, settings, fingerprint)
         starting.open_resources(here, steps, shared=True)
         starting.initialize(here, steps)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         here.failure = starting.failure(here.who.number, steps.step, error)
         steps.tell(FAILED)
         here.close()
@@ -122,7 +122,7 @@ def enter(here: Here, *, report: bool) -> None:
             starting.open_resources(here, steps, shared=False)
         if report:
             steps.tell(STARTED)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         here.failure = starting.failure(here.who.number, steps.step, error)
         steps.tell(FAILED)
         here.close()

@@ -60,7 +60,7 @@ def start(birth: Birth, settings: bytes | None, fingerprint: str, wanted: int | 
         take_settings(here, steps, settings, fingerprint)
         _open(here, steps)
         steps.tell(STARTED)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         here.failure = failure(here.who.number, steps.step, error)
         steps.tell(FAILED)
         here.close()
@@ -150,7 +150,7 @@ def call_after(here: Here, then: Callable[..., object], args: tuple[Any, ...]) -
     try:
         then(*args)
         send_records(here.birth)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         here.failure = failure(here.who.number, "the pool's initializer", error)
         here.close()
     finally:

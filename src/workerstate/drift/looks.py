@@ -13,6 +13,9 @@ import sys
 from _contextvars import copy_context
 from _operator import attrgetter, is_
 from _thread import _count as thread_count
+from time import monotonic, sleep
+
+from workerstate.drift.library_looks import locale, matplotlib, pandas, sklearn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
     Look = Callable[[], object]
 
+ENDING = 0.05  # seconds that a thread may take to end after its task
 _builtins = vars(sys.modules["builtins"])
 _state_of = attrgetter("level", "propagate", "disabled", "handlers", "filters")
 # The real-time ones are left to whole readings; SIGKILL and SIGSTOP have no handler.
@@ -94,12 +98,16 @@ def sys_path() -> object:
 def limits() -> object:
     """Look at the interpreter's limits."""
     digits = getattr(sys, "get_int_max_str_digits", None)
+    timeout = getattr(sys.modules.get("_socket"), "getdefaulttimeout", None)
+    longest = getattr(sys.modules.get("_csv"), "field_size_limit", None)
     return (
         sys.getrecursionlimit(),
         gc.isenabled(),
         gc.get_threshold(),
         sys.getswitchinterval(),
         digits and digits(),
+        timeout and timeout(),
+        longest and longest(),
     )
 
 
@@ -121,6 +129,16 @@ def threads() -> object:
     return thread_count()
 
 
+def threads_end(before: object) -> bool:
+    """Wait for threads that are just about to end; tell whether no more are there than before."""
+    end = monotonic() + ENDING
+    while thread_count() > before:  # type: ignore[operator]
+        if monotonic() > end:
+            return False
+        sleep(0.0005)
+    return True
+
+
 def builtins() -> object:
     """Look at the names that every module can use."""
     return [*_builtins.values()]  # in half the time of comparing dictionaries
@@ -132,14 +150,15 @@ def sys_modules() -> object:
 
 
 def numpy() -> object:
-    """Look at how floating-point errors are reported, and whether the generator was seeded."""
+    """Look at how errors are reported and arrays shown, and whether the generator was seeded."""
     module: Any = sys.modules.get("numpy")
     get = getattr(module, "geterr", None)
     if get is None:
         return None
     random: Any = sys.modules.get("numpy.random.mtrand")
     generator = getattr(getattr(random, "_rand", None), "_bit_generator", None)
-    return get(), generator, getattr(generator, "_seed_seq", None)
+    shown = module.get_printoptions()
+    return get(), shown, generator, getattr(generator, "_seed_seq", None)
 
 
 def decimal() -> object:
@@ -168,7 +187,7 @@ LOOKS: dict[str, Look] = {
     look.__name__: look
     for look in (
         *(logging, warnings, environ, cwd, sys_path, limits, signals, hooks, threads),
-        *(builtins, sys_modules, numpy, decimal),
+        *(builtins, sys_modules, numpy, decimal, pandas, matplotlib, sklearn, locale),
     )
 }
 

@@ -14,7 +14,7 @@ from workerstate.engine import processes
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from typing import Any
+    from typing import Any, NoReturn
 
 PATIENCE = 1.0  # seconds that threads of a task may go on after it
 _NORMAL = 0
@@ -91,19 +91,50 @@ def drop_output() -> None:
 
 def end() -> None:
     """End this process, after what the task left to be done at exit has been done."""
-    finish()
+    finish(pools=True)
     os._exit(_NORMAL)
 
 
-def finish() -> None:
-    """Do what the task left to be done at exit; it may take LAST seconds."""
+def leave_copy(error: BaseException | None) -> NoReturn:
+    """End a process that a task has forked, and that comes back from the task: it is no worker.
+
+    Args:
+        error: what the task raised there, if it did.
+    """
+    code = 0
+    if isinstance(error, SystemExit):
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+    elif error is not None:
+        sys.excepthook(type(error), error, error.__traceback__)
+        code = 1
+    flush_all()
+    os._exit(code & 0xFF)
+
+
+def finish(*, pools: bool = False) -> None:
+    """Do what the task left to be done at exit; it may take LAST seconds.
+
+    Args:
+        pools: end its pools, after which nothing here can start another.
+    """
     processes.end_soon()
     # What flush_all finds is the task's: what was there before is frozen, and not among them.
-    for step in (_join_threads, _run_exit_functions, flush_all):
+    steps = (_join_threads, _run_exit_functions, flush_all)
+    for step in (_end_pools, *steps) if pools else steps:
         try:
             step()
         except BaseException:  # the task itself has its result; atexit has shown what was wrong
             pass
+
+
+def _end_pools() -> None:
+    """End what the task left of pools, as ``threading`` does before it joins threads.
+
+    Where workers of concurrent.futures or loky are not told, they outlive this process.
+    """
+    threading: Any = sys.modules.get("threading")
+    for each in reversed(getattr(threading, "_threading_atexits", ())):
+        each()
 
 
 def _join_threads() -> None:

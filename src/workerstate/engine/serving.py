@@ -11,6 +11,7 @@ import sys
 from time import perf_counter
 
 from workerstate.engine import wire
+from workerstate.engine.ending import leave_copy
 from workerstate.engine.payload import decode, encode, pickled
 from workerstate.program import MAIN
 
@@ -136,15 +137,19 @@ class Server:
                 task = task[1]
         except BaseException as error:
             return self._row(number, wire.ERROR, _unread(error))
-        chunk = len(task) == 5
+        chunk, pid = len(task) == 5, os.getpid()
         if watcher is not None:
             called = (run_items, (self.fleet, task)) if chunk else task[:2]
             watcher.begins(number, *called)
         try:
             value = run_items(self.fleet, task) if chunk else run(self.fleet, *task)
         except BaseException as error:
+            if os.getpid() != pid:
+                leave_copy(error)
             row = self._row(number, wire.ERROR, said(error))
         else:
+            if os.getpid() != pid:
+                leave_copy(None)
             row = self._result_row(number, value, chunk=chunk)
         if watcher is not None:
             watcher.ended(ok=row[0][1] == wire.VALUE)
@@ -236,13 +241,15 @@ def said(error: BaseException) -> tuple[Any, ...]:
     if isinstance(error, KeyboardInterrupt):
         return "ended", "raised KeyboardInterrupt", text
     error.with_traceback(None)  # by assignment a class may refuse it (a frozen dataclass)
+    why: BaseException | None = None
     for dumps in (pickle.dumps, _dumps_by_value):
         try:
             data = dumps(error)
             if dumps is _dumps_by_value or isinstance(pickle.loads(data), BaseException):
                 return "raised", data, text
         except BaseException as reason:
-            why = reason
+            why = why or reason
+    assert why is not None
     return "unsendable", f"raised {type(error).__name__}: {_shown(error)}", _why(why), text
 
 

@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 
 from workerstate import mainmodule, portable, preparing
 from workerstate.engine import processes, wire
-from workerstate.engine.ending import drop_output
+from workerstate.engine.ending import disown, drop_output, finish
 from workerstate.engine.source import Source
 from workerstate.engine.workers import Slot, Worker
 from workerstate.errors import SpecError
@@ -180,6 +180,7 @@ def _begin(orders: Orders) -> tuple[Here | None, WorkerStartError | None]:
     from workerstate import workerside
 
     if orders.source is not None:
+        disown()
         drop_output()
         processes.drop_wakeup()
         orders.source.disown()
@@ -225,7 +226,10 @@ def serve(orders: Orders) -> None:
             server.serve_one()
         else:
             server.serve()
-        processes.end_soon()
+        if orders.source is None:
+            processes.end_soon()
+        else:  # the interpreter of a forked process does not do it
+            finish(pools=True)
     return None
 
 
