@@ -294,7 +294,7 @@ def _unlink_semaphores() -> None:
 def _watch_parent(parent: int) -> tuple[int, int]:
     """Have this process killed if the parent ends while it is busy importing.
 
-    Gives the process that does so, and the pipe by whose end it learns that it is needed no more.
+    Gives the process that does so, and the pipe by which it is told that it is needed no more.
     """
     me = os.getpid()
     near, far = os.pipe()
@@ -305,7 +305,7 @@ def _watch_parent(parent: int) -> tuple[int, int]:
             processes.end_with_parent(me)
             poll = select.poll()
             poll.register(parent, select.POLLIN)
-            poll.register(near, 0)
+            poll.register(near, select.POLLIN)
             if any(fd == parent for fd, _ in poll.poll()):
                 processes.kill(me)
         finally:
@@ -315,7 +315,9 @@ def _watch_parent(parent: int) -> tuple[int, int]:
 
 
 def _end_watch(watch: int, pipe: int) -> None:
-    # Not killed: what started may have made this process another user's.
+    # Not killed: what started may have made this process another user's. Nor by the pipe's end,
+    # which what started may have forked a process with.
+    os.write(pipe, b".")
     os.close(pipe)
     with suppress(ChildProcessError):  # the program waits for all children
         os.waitpid(watch, 0)
