@@ -86,6 +86,13 @@ def hang_again(path):
         pass
 
 
+def hang_once(path):
+    """Open a resource, and never come to an end; where that has been tried before, be quick."""
+    if not os.path.exists(path):
+        touch(path)
+        hang()
+
+
 def hang():
     while True:
         time.sleep(60)
@@ -133,6 +140,30 @@ def raise_lock():
 
 def raise_odd():
     raise OddError("odd", 2)
+
+
+def fail_at_length():
+    raise ValueError("begins" + "x" * 300_000)
+
+
+def leave_helper(path):
+    """Leave a process that has all files of this one open; write who it is."""
+    pid = os.fork()
+    if pid == 0:
+        hang()
+    Path(path).write_text(str(pid))
+
+
+def fork_no_more():
+    """Let no process that is forked from this one fork another, as where there are too many."""
+    fork, own = os.fork, os.getpid()
+
+    def limited():
+        if os.getpid() != own:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        return fork()
+
+    os.fork = limited
 
 
 FAULTS = {

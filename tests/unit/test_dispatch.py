@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+from _thread import RLock
+
 import pytest
 
-from workerstate.engine import abandoning, leavings, recalling, wire
+from workerstate import TaskPicklingError
+from workerstate.engine import abandoning, arena, leavings, recalling, wire
 from workerstate.engine.arena import Arena
 from workerstate.engine.board import Board
 from workerstate.engine.dispatch import Dispatcher
+from workerstate.engine.futures import TaskFuture
+from workerstate.engine.mapping import Job
 from workerstate.engine.payload import LONGEST
 from workerstate.engine.tasks import NONE, Task
 from workerstate.engine.workers import Slot, Worker
@@ -36,6 +42,18 @@ def workers():
 
 def task(dispatcher, value):
     return Task(dispatcher.encode((abs, (value,), {}, None), abs), abs, 0, NONE)
+
+
+def job(*items, kind=Job):
+    return kind(abs, list(items), False, None, 0, NONE, 1)
+
+
+def sent_to(worker):
+    return [each for packet in worker.packets for each in packet.tasks.values()]
+
+
+def items_sent_to(worker):
+    return [(each.job, each.start, each.size) for each in sent_to(worker)]
 
 
 def free_windows(dispatcher):
@@ -94,3 +112,125 @@ def test_a_packet_is_taken_back_whose_tasks_were_given_up(dropped, dispatcher, w
     assert moved == tasks[2 + dropped :]
     assert list(first.packets[0].tasks.values()) == tasks[:2]
     free_windows(dispatcher)
+
+
+def test_a_map_does_not_wait_behind_what_was_cancelled(dispatcher, workers):
+    """A worker that finds cancelled tasks before a map takes the map's first item."""
+    cancelled, items = task(dispatcher, 1), job(1, 2)
+    cancelled.future = TaskFuture(RLock())
+    cancelled.future.cancel()
+    dispatcher.pending.extend([cancelled, items])
+    dispatcher.feed(workers[0])
+    assert items_sent_to(workers[0]) == [(items, 0, 1)]
+
+
+class GivenUp(Job):
+    """A map that is given up, in another thread, just as its next items are taken."""
+
+    def cut(self, workers):
+        self.drop()
+        return super().cut(workers)
+
+
+def test_nothing_is_sent_of_a_map_that_is_given_up_just_now(dispatcher, workers):
+    """The worker gets what comes after it, not a chunk without items."""
+    follows = task(dispatcher, 1)
+    dispatcher.pending.extend([job(1, 2, kind=GivenUp), follows])
+    dispatcher.feed(workers[0])
+    assert sent_to(workers[0]) == [follows]
+
+
+class Interrupts:
+    """Something that Ctrl-C interrupts while it is pickled."""
+
+    def __reduce__(self):
+        raise KeyboardInterrupt
+
+
+def test_an_interrupt_while_a_map_is_pickled_loses_no_worker(dispatcher, workers):
+    """Who waits for the map is interrupted too, and the worker takes what comes next."""
+    interrupted, follows = job(Interrupts()), task(dispatcher, 1)
+    dispatcher.idle.append(workers[0])
+    with pytest.raises(KeyboardInterrupt):
+        dispatcher.add(interrupted)
+    assert dispatcher.idle == [workers[0]]
+    with pytest.raises(KeyboardInterrupt):
+        next(interrupted.results(10))
+    dispatcher.add(follows)
+    assert sent_to(workers[0]) == [follows]
+
+
+class Does:
+    """Something that calls a function where it is pickled."""
+
+    def __init__(self, call):
+        self.call = call
+
+    def __reduce__(self):
+        self.call()
+        return int, ()
+
+
+def test_an_item_may_submit_as_it_is_pickled(dispatcher, workers):
+    """Idle workers that get that task are not given another; none is lost, and nothing twice."""
+    submitted = []
+
+    def submit():
+        submitted.append(task(dispatcher, 1))
+        dispatcher.add(submitted[-1])
+
+    items = job(*[Does(submit) for _ in range(3)])
+    dispatcher.idle.extend(workers)
+    dispatcher.add(items)
+    found = [*sent_to(workers[0]), *sent_to(workers[1]), *dispatcher.pending]
+    assert [len(worker.packets) for worker in workers] == [1, 1]
+    assert dispatcher.idle == []
+    chunks = [each.start for each in found if isinstance(each, Task) and each.job is items]
+    assert sorted(chunks) == list(range(items.next))
+    assert {each for each in found if each in submitted} == set(submitted)
+    assert items.over or items in found
+
+
+class MuteError(Exception):
+    """An error whose own text fails."""
+
+    def __str__(self):
+        return self.detail
+
+
+def fail_mutely():
+    raise MuteError
+
+
+def test_an_error_without_a_text_is_told_by_its_type(dispatcher, workers):
+    """What can't be pickled for such an error fails alone; of a map, that item does."""
+    said = "MuteError, which can't be shown"
+    with pytest.raises(TaskPicklingError, match=said):
+        task(dispatcher, Does(fail_mutely))
+    items = job(Does(fail_mutely), 2)
+    dispatcher.pending.append(items)
+    dispatcher.feed(workers[0])
+    assert items_sent_to(workers[0]) == [(items, 0, 1)]
+    assert said.encode() in sent_to(workers[0])[0].data.data
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_a_write_that_fails_lends_no_window(error, dispatcher, monkeypatch):
+    """What was to have it is not sent; the window is free for another."""
+    before = free_windows(dispatcher)
+
+    def write(*args):
+        raise error
+
+    monkeypatch.setattr(arena, "write_all", write)
+    with pytest.raises((KeyboardInterrupt, TaskPicklingError)):
+        task(dispatcher, BIG)
+    assert free_windows(dispatcher) == before
+
+
+def test_numbers_begin_anew_where_they_end(dispatcher, workers):
+    """After the last that a packet has room for comes 1: 0 means no task."""
+    dispatcher._numbers = itertools.count((1 << 32) - 2)
+    for _ in range(4):
+        dispatcher._send(workers[0], [task(dispatcher, 1)])
+    assert [each.number for each in sent_to(workers[0])] == [(1 << 32) - 2, (1 << 32) - 1, 1, 2]

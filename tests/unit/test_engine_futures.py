@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures as cf
+import sys
 import threading
 from _thread import RLock
 
@@ -150,6 +151,51 @@ def test_callbacks_are_called_once_each(future):
     future.set_result(1)
     future.add_done_callback(lambda f: called.append("late"))
     assert called == ["first", "third", "late"]
+
+
+@pytest.mark.parametrize("settle", SETTLE)
+def test_who_waits_is_told_before_callbacks_are_called(future, settle):
+    """A callback may itself wait for what a thread does that waits for the result."""
+    act, expected = SETTLE[settle]
+    told, seen = [], []
+    waits = threading.Thread(target=lambda: told.append(outcome(lambda: future.result(30))))
+    waits.start()
+    while not future._sleepers:
+        pass
+
+    def callback(future):
+        waits.join(5)
+        seen.append(waits.is_alive())
+
+    future.add_done_callback(callback)
+    act(future)
+    waits.join(30)
+    assert (told, seen) == ([expected], [False])
+
+
+@pytest.mark.parametrize("settle", SETTLE)
+def test_a_callback_that_ends_the_program_ends_no_thread_of_ours(future, settle, caplog):
+    """sys.exit() in one is logged, as any error: others are called, and who settles goes on."""
+    act, expected = SETTLE[settle]
+    called = []
+    future.add_done_callback(lambda f: sys.exit(1))
+    future.add_done_callback(called.append)
+    act(future)
+    assert called == [future]
+    assert outcome(lambda: future.result(0)) == expected
+    assert "SystemExit" in caplog.text
+
+
+def test_who_holds_one_holds_no_other(future):
+    """wait() takes the locks of all its futures, two at once in two orders: so each has its own."""
+    other = TaskFuture(future._lock)
+    found = []
+    waits = threading.Thread(target=lambda: found.append(cf.wait([other], 0)), daemon=True)
+    with future._condition:
+        waits.start()
+        waits.join(5)
+        assert not waits.is_alive()
+    assert found[0].not_done == {other}
 
 
 def test_none_of_it_is_made_before_it_is_needed(future):
