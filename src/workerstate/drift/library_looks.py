@@ -15,7 +15,8 @@ _options: list[Any] = []  # all of pandas' options, then the parts of that which
 
 def pandas() -> object:
     """Look at the options where pandas keeps them."""
-    config: Any = getattr(sys.modules.get("pandas._config.config"), "_global_config", None)
+    module = sys.modules.get("pandas._config.config")
+    config: Any = module and vars(module).get("_global_config")
     if config is None:
         return None
     if not _options or _options[0] is not config:
@@ -33,14 +34,16 @@ def _parts(options: dict[str, Any]) -> list[dict[str, Any]]:
 
 def matplotlib() -> object:
     """Look at rcParams past its own methods: asking for the backend would choose one."""
-    params = getattr(sys.modules.get("matplotlib"), "rcParams", None)
+    module = sys.modules.get("matplotlib")
+    params: Any = module and vars(module).get("rcParams")
     return None if params is None else [*dict.values(params)]
 
 
 def sklearn() -> object:
     """Look at the calling thread's configuration."""
-    kept = getattr(sys.modules.get("sklearn._config"), "_threadlocal", None)
-    return getattr(kept, "global_config", None)
+    module = sys.modules.get("sklearn._config")
+    kept = module and vars(module).get("_threadlocal")
+    return None if kept is None else getattr(kept, "global_config", None)
 
 
 def locale() -> object:

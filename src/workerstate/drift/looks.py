@@ -9,9 +9,10 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]
 import gc
 import os
+import signal
 import sys
 from _contextvars import copy_context
-from _operator import attrgetter, is_
+from _operator import attrgetter, is_, itemgetter
 from _thread import _count as thread_count
 from time import monotonic, sleep
 
@@ -27,8 +28,15 @@ if TYPE_CHECKING:
 ENDING = 0.05  # seconds that a thread may take to end after its task
 _builtins = vars(sys.modules["builtins"])
 _state_of = attrgetter("level", "propagate", "disabled", "handlers", "filters")
-# The real-time ones are left to whole readings; SIGKILL and SIGSTOP have no handler.
-_signals = [number for number in range(1, 32) if number not in (9, 19)]
+_digits = getattr(sys, "get_int_max_str_digits", None)
+# Those that programs handle; the others are left to whole readings.
+_HANDLED = "HUP INT QUIT ABRT USR1 SEGV USR2 PIPE ALRM TERM CHLD WINCH XCPU PROF".split()
+_signals = [int(getattr(signal, f"SIG{n}")) for n in _HANDLED if hasattr(signal, f"SIG{n}")]
+# The names in ``builtins`` that programs replace; a new one shows in their number.
+_replaced = itemgetter(
+    *("print", "open", "input", "__import__", "__build_class__", "exec", "eval", "compile"),
+    *("sorted", "range", "len", "isinstance", "id", "hash", "repr", "str", "int", "float"),
+)
 _decimal: list[Any] = []  # the variable that holds its context
 _plain_loggers: list[Any] = []
 _known_loggers: tuple[Any, int] = (None, -1)
@@ -60,7 +68,7 @@ def warnings() -> object:
     module: Any = sys.modules.get("warnings")
     if module is None:
         return None
-    get = getattr(module, "_get_filters", None)  # from 3.14 on they may be the context's own
+    get = vars(module).get("_get_filters")  # from 3.14 on they may be the context's own
     return get() if get else module.filters, module.showwarning
 
 
@@ -97,17 +105,16 @@ def sys_path() -> object:
 
 def limits() -> object:
     """Look at the interpreter's limits."""
-    digits = getattr(sys, "get_int_max_str_digits", None)
-    timeout = getattr(sys.modules.get("_socket"), "getdefaulttimeout", None)
-    longest = getattr(sys.modules.get("_csv"), "field_size_limit", None)
+    socket: Any = sys.modules.get("_socket")
+    csv: Any = sys.modules.get("_csv")
     return (
         sys.getrecursionlimit(),
         gc.isenabled(),
         gc.get_threshold(),
         sys.getswitchinterval(),
-        digits and digits(),
-        timeout and timeout(),
-        longest and longest(),
+        _digits and _digits(),
+        socket and socket.getdefaulttimeout(),
+        csv and csv.field_size_limit(),
     )
 
 
@@ -139,9 +146,19 @@ def threads_end(before: object) -> bool:
     return True
 
 
+def fds() -> object:
+    """Give the lowest number that no open file has: those of files left open are below it."""
+    try:
+        free = os.dup(1)
+    except OSError:  # it is closed, or there is no number left
+        return None
+    os.close(free)
+    return free
+
+
 def builtins() -> object:
     """Look at the names that every module can use."""
-    return [*_builtins.values()]  # in half the time of comparing dictionaries
+    return len(_builtins), _replaced(_builtins)
 
 
 def sys_modules() -> object:
@@ -152,8 +169,8 @@ def sys_modules() -> object:
 def numpy() -> object:
     """Look at how errors are reported and arrays shown, and whether the generator was seeded."""
     module: Any = sys.modules.get("numpy")
-    get = getattr(module, "geterr", None)
-    if get is None:
+    get = module and vars(module).get("geterr")
+    if not get:
         return None
     random: Any = sys.modules.get("numpy.random.mtrand")
     generator = getattr(getattr(random, "_rand", None), "_bit_generator", None)
@@ -186,7 +203,7 @@ def frozen(look: object) -> object:
 LOOKS: dict[str, Look] = {
     look.__name__: look
     for look in (
-        *(logging, warnings, environ, cwd, sys_path, limits, signals, hooks, threads),
+        *(logging, warnings, environ, cwd, sys_path, limits, signals, hooks, threads, fds),
         *(builtins, sys_modules, numpy, decimal, pandas, matplotlib, sklearn, locale),
     )
 }

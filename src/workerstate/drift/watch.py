@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from workerstate.drift.reading import Change
 
 FIRST_TASKS = 2
-AMOUNTS = 10  # tasks after which memory and open files are looked at, at the latest
+AMOUNTS = 50  # tasks after which memory and open files are looked at, at the latest
 SHARE = 200  # one part in so many of the tasks' time may go into whole readings
 _MOST_FUNCTIONS = 1000
 
