@@ -9,7 +9,6 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]
 import gc
 import os
-import signal
 import sys
 from _contextvars import copy_context
 from _operator import attrgetter, is_, itemgetter
@@ -30,8 +29,11 @@ _builtins = vars(sys.modules["builtins"])
 _state_of = attrgetter("level", "propagate", "disabled", "handlers", "filters")
 _digits = getattr(sys, "get_int_max_str_digits", None)
 # Those that programs handle; the others are left to whole readings.
-_HANDLED = "HUP INT QUIT ABRT USR1 SEGV USR2 PIPE ALRM TERM CHLD WINCH XCPU PROF".split()
-_signals = [int(getattr(signal, f"SIG{n}")) for n in _HANDLED if hasattr(signal, f"SIG{n}")]
+_HANDLED = (
+    *("SIGHUP", "SIGINT", "SIGQUIT", "SIGABRT", "SIGUSR1", "SIGSEGV", "SIGUSR2", "SIGPIPE"),
+    *("SIGALRM", "SIGTERM", "SIGCHLD", "SIGWINCH", "SIGXCPU", "SIGPROF"),
+)
+_signals = [number for name, number in vars(_signal).items() if name in _HANDLED]
 # The names in ``builtins`` that programs replace; a new one shows in their number.
 _replaced = itemgetter(
     *("print", "open", "input", "__import__", "__build_class__", "exec", "eval", "compile"),
