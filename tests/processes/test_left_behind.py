@@ -6,7 +6,7 @@ import importlib.util
 import os
 import time
 
-import left_behind as tasks
+import leaving_tasks as tasks
 import pytest
 
 from workerstate import DriftError, Executor, WorkerSpec, WorkerStartError
