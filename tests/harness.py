@@ -70,6 +70,19 @@ def _children(pid: int) -> list[int]:
     return out
 
 
+def unreaped() -> set[int]:
+    """Give this process's children that have ended, and that nobody has waited for."""
+    return {pid for pid in _children(os.getpid()) if _state(pid) == "Z"}
+
+
+def _state(pid: int) -> str:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return ""
+    return stat.rpartition(")")[2].split()[0]
+
+
 def _own_helpers() -> set[int | None]:
     return {
         getattr(getattr(sys.modules[module], holder, None), attribute, None)

@@ -317,7 +317,8 @@ def _watch_parent(parent: int) -> tuple[int, int]:
 def _end_watch(watch: int, pipe: int) -> None:
     # Not killed: what started may have made this process another user's. Nor by the pipe's end,
     # which what started may have forked a process with.
-    os.write(pipe, b".")
+    with suppress(BrokenPipeError):  # it has seen that the parent has gone
+        os.write(pipe, b".")
     os.close(pipe)
     with suppress(ChildProcessError):  # the program waits for all children
         os.waitpid(watch, 0)
