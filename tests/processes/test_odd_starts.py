@@ -25,6 +25,7 @@ from workerstate import (
     WorkerStartError,
 )
 from workerstate.engine import wire
+from workerstate.engine.receiver import Receiver
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 TOO_MANY = (OSError, errno.EMFILE, "Too many open files")
@@ -80,7 +81,7 @@ FIRST = {
     "second pidfd": (os, "pidfd_open", 2, TOO_MANY),
     "Ctrl-C": (os, "pidfd_open", 2, (KeyboardInterrupt,)),
     "second socket": (wire, "pair", 2, TOO_MANY),
-    "thread": (threading.Thread, "start", 1, NO_THREAD),
+    "thread": (Receiver, "start", 1, NO_THREAD),
 }
 
 
@@ -107,7 +108,7 @@ TEMPLATE = {
     "worker's socket": (wire, "pair", 2, TOO_MANY),
     "second worker's": (wire, "pair", 3, TOO_MANY),
     "pidfd": (os, "pidfd_open", 1, TOO_MANY),
-    "thread": (threading.Thread, "start", 1, NO_THREAD),
+    "thread": (Receiver, "start", 1, NO_THREAD),
 }
 
 

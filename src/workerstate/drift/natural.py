@@ -107,6 +107,8 @@ def is_natural(
         return old is MISSING and _came_by_import(key, new, imported)
     if facet == "logging":
         return old is MISSING and _logger_of(_libraries(imported), key, new)
+    if facet == "builtins":
+        return old is MISSING and key.startswith("__pybind11_internals")  # of extension modules
     if facet == "matplotlib":
         return key.startswith("backend")  # the first plot chooses one
     return facet == "limits" and old is MISSING and key.startswith(_NEW_LIMITS)
