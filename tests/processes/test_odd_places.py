@@ -157,7 +157,12 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("what", ["removed", "object"])
+NO_FOLDER = pytest.mark.skipif(
+    (3, 13) <= sys.version_info < (3, 13, 3), reason="no import socket there: cpython#130932"
+)
+
+
+@pytest.mark.parametrize("what", [pytest.param("removed", marks=NO_FOLDER), "object"])
 def test_paths_may_lead_nowhere(what, run_plain, tmp_path):
     """The current folder may have been removed, and what is no text may stand in sys.path."""
     folder = tmp_path / "folder"
@@ -218,9 +223,10 @@ if __name__ == "__main__":
     with Executor(1, start_method=sys.argv[1], clean=sys.argv[2]) as pool:
         print(pool.submit(abs, -1).result(20))
         resource.setrlimit(resource.RLIMIT_NOFILE, (3, usual[1]))
+        call = (abs, -1) if sys.argv[2] == "task" else (os._exit, 3)
         try:
             for _ in range(20):
-                pool.submit(os._exit, 3).exception(8)
+                pool.submit(*call).exception(8)
         except Exception as error:
             print(type(error).__name__, "ulimit -n" in str(error))
         resource.setrlimit(resource.RLIMIT_NOFILE, usual)
@@ -257,9 +263,9 @@ if __name__ == "__main__":
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
 @pytest.mark.parametrize("end", ["killed", "shutdown"])
 @pytest.mark.parametrize(("method", "clean"), QUICK[:3])
-def test_an_initializer_may_become_another_user(method, clean, end, run_plain):
+def test_an_initializer_may_become_another_user(method, clean, end, run_plain, tmp_path):
     """Its workers run tasks, and end with the parent, which may kill them, though not they it."""
-    done = run_plain(DROPPED, method, clean, end)
+    done = run_plain(DROPPED, method, clean, end, env={"TMPDIR": str(tmp_path)})
     code = -signal.SIGKILL if end == "killed" else 0
     assert (done.stdout, done.exit_code) == (b"65534 [0, 1, 2]\n", code), done.stderr
 
@@ -281,9 +287,10 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("cleans", [["never"], ["task"], ["never", "call"]], ids="-".join)
-def test_workers_of_a_thread_that_has_ended_end_with_the_program(cleans, run_plain):
+def test_workers_of_a_thread_that_has_ended_end_with_the_program(cleans, run_plain, tmp_path):
     """Forked by a thread that didn't last, they see that the program was killed."""
-    assert run_plain(IN_THREAD, *cleans).exit_code == -signal.SIGKILL
+    done = run_plain(IN_THREAD, *cleans, env={"TMPDIR": str(tmp_path)})
+    assert done.exit_code == -signal.SIGKILL, done.stderr
 
 
 def interrupt_when_all_are_there():
