@@ -115,10 +115,14 @@ class Places:
             self._next(slot)
         elif pool.wants_workers:
             slot.running = None
-            try:
-                self.start(slot)
-            except BaseException as error:
-                self._break_with(outcomes.unstarted(slot, error))
+            self.refill(slot)
+
+    def refill(self, slot: Slot) -> None:
+        """Have a worker started in the place of one that has ended; else the pool breaks."""
+        try:
+            self.start(slot)
+        except BaseException as error:
+            self._break_with(outcomes.unstarted(slot, error))
 
     def _break_with(self, error: BaseException) -> None:
         """Give up, but not before what is being done under the lock is done."""

@@ -97,7 +97,7 @@ class StartedSource(Source):
         self._pool.hearing.bury(worker, None if code is None else -code if code < 0 else code << 8)
         if self.single and not self._stopping:
             with self._pool.lock:
-                self._pool.places.start(worker.slot)
+                self._pool.places.refill(worker.slot)
 
     def starting(self) -> Iterable[tuple[int, int, float]]:
         """Give the workers that have not told that they have started."""

@@ -78,8 +78,13 @@ class TemplateSource(Source):
         }
         self._birth = birth
         self._since = monotonic()
-        self._process = executing.execute(start, far, pool.arena.fd, pool.board.fd)
-        far.close()
+        try:
+            self._process = executing.execute(start, far, pool.arena.fd, pool.board.fd)
+        except BaseException:
+            self._orders.close()
+            raise
+        finally:
+            far.close()
         self._pidfd = os.pidfd_open(self._process.pid)
         pool.receiver.add(self._orders.fileno(), self._hear)
         pool.receiver.add(self._pidfd, self._ended)
@@ -320,7 +325,7 @@ class TemplateSource(Source):
             self._kill_all()
             self._process.wait()
         self._process = None
-        for pid in (*self._workers, *self._nurseries):
+        for pid in (*self._nurseries, *self._workers):  # whose own children the workers may be
             processes.reap(pid)
         self._pool.receiver.remove(self._orders.fileno())
         self._orders.close()
