@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import copyreg
 import io
 import os
-import copyreg
 import pickle
 import types
 from dataclasses import dataclass
