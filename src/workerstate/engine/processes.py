@@ -52,17 +52,18 @@ def end_with_writer(pipe: int) -> None:
         os._exit(1)
 
 
-_theirs: list[Any] = []  # the program's own way with SIGCHLD
+_theirs: list[Any] = []  # the program's own way with SIGCHLD, if it has one
 
 
 def take_children() -> None:
     """Have nobody but ``waitpid`` told of this process's children: no handler, and not SIG_IGN."""
-    _theirs[:] = [_signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)]
+    before = _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+    _theirs[:] = [] if before in (None, _signal.SIG_DFL) else [before]
 
 
 def leave_children() -> None:
     """Undo that, in a worker: its children are its tasks' own."""
-    if _theirs and _theirs[0] is not None:
+    if _theirs:
         _signal.signal(_signal.SIGCHLD, _theirs[0])
 
 
