@@ -88,6 +88,7 @@ ALL = [
     Program("adjusted", {"ssl._create_default_https_context"}, ("verified",)),
     Program("adjusted", {"socket.socket"}, ("fetched",)),
     Program("adjusted", {"xml.etree.ElementTree._namespace_map"}, ("tagged",)),
+    Program("adjusted", set(), ("tagged_itself",)),
     Program("adjusted", {"mimetypes._db"}, ("typed",)),
     Program("adjusted", {"urllib.request._opener"}, ("fetched_by_opener",)),
     Program("adjusted", set(), ("own",)),
@@ -174,3 +175,13 @@ def test_names_what_a_worker_would_not_have(program: Program, runner: Runner) ->
         forked = runner.plain(script, "fork", *program.arguments)
         fresh = runner.plain(script, program.target, *program.arguments)
         assert (forked.stdout != fresh.stdout) == bool(program.named)
+
+
+def test_a_module_of_a_package_is_named_as_it_is(runner: Runner) -> None:
+    """A module that is called like a class is none, and a declaration names all of its path."""
+    script = PROGRAMS / "audit" / "adjusted" / "main.py"
+    done = runner.cli("audit", "--target", "spawn", script, "fork", "tagged")
+    said = " ".join((done.stdout.decode() + done.stderr).split())
+    assert 'WorkerSpec(carry=["xml.etree.ElementTree:_namespace_map"])' in said
+    assert "WS511 global-different: xml.etree.ElementTree._namespace_map" in said
+    assert "in the parent and lacks 'http://example.org/shop' in a spawn worker" in said

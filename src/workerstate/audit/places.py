@@ -127,22 +127,55 @@ def calls(module: str, path: str) -> list[Store]:
 
 @lru_cache(maxsize=512)
 def _read(module: str, path: str) -> tuple[Store, ...]:
-    try:
-        tree = ast.parse(Path(path).read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = _parsed(path)
+    return () if tree is None else tuple(_Reader(module, path, tree).read(tree.body))
+
+
+@lru_cache(maxsize=512)
+def stores_in(module: str, path: str, line: int) -> tuple[Store, ...]:
+    """Give the places that set something in the function that begins in a line.
+
+    Nothing else of the file is read: a library's may be long.
+    """
+    tree = _parsed(path)
+    if tree is None:
         return ()
-    return tuple(_Reader(module, path, tree).read())
+    found = (store for node in _functions(tree.body) if _first_line(node) == line
+             for store in _Reader(module, path, tree).read([node]))  # fmt: skip
+    return tuple(
+        s for s in found if s.method != _CALLED and s.function is not None and s.function[0] == line
+    )
+
+
+@lru_cache(maxsize=8)
+def _parsed(path: str) -> ast.Module | None:
+    try:
+        return ast.parse(Path(path).read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _functions(body: Iterable[ast.AST]) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Give the functions of a module and its classes, also below an ``if`` or ``try``."""
+    for node in body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield node
+        elif isinstance(node, (ast.ClassDef, ast.If, ast.Try, ast.With)):
+            yield from _functions(ast.iter_child_nodes(node))
+
+
+def _first_line(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    return min([node.lineno, *(each.lineno for each in node.decorator_list)])
 
 
 class _Reader:
     def __init__(self, module: str, path: str, tree: ast.Module) -> None:
         self._module = module
         self._path = path
-        self._tree = tree
         self._aliases = _aliases(tree, module)
 
-    def read(self) -> Iterator[Store]:
-        yield from self._body(self._tree.body, None, False, set(), self._module)
+    def read(self, body: Iterable[ast.AST]) -> Iterator[Store]:
+        yield from self._body(body, None, False, set(), self._module)
 
     def _body(
         self, body: Iterable[ast.AST], function: tuple[int, str] | None, guarded: bool,
@@ -190,7 +223,7 @@ class _Reader:
     ) -> Iterator[Store]:  # fmt: skip
         if function is None:
             yield Store(f"{owner}.{node.name}", self._path, node.lineno, None, guarded)
-        first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+        first = _first_line(node)
         inner = _local_names(node)
         for each in node.decorator_list:
             if isinstance(each, ast.Attribute) and each.attr in _CHANGERS:

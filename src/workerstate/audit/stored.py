@@ -7,6 +7,7 @@ that it is the program's.
 
 from __future__ import annotations
 
+import time
 from functools import lru_cache
 
 from workerstate.facets import BUILTIN, get
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from workerstate.audit.places import Store
     from workerstate.audit.reach import Reach
 
+MOST_SECONDS = 1.0  # to read the functions of libraries that the program calls
 # What facets read.
 _KNOWN = {"sys", "os.environ", "logging", "warnings"}
 
@@ -29,6 +31,7 @@ def in_libraries(reach: Reach) -> Iterator[tuple[Foreign, str]]:
     """Give the attributes of libraries that the program sets, other than at import, and where."""
     from workerstate.audit import places
 
+    deadline = time.monotonic() + MOST_SECONDS
     done = set()
     for module, namespace in reach.modules.items():
         file = namespace.get("__file__")
@@ -38,6 +41,9 @@ def in_libraries(reach: Reach) -> Iterator[tuple[Foreign, str]]:
         called = places.calls(module, file)
         own = {call.target for call in called if _is_followed(reach, call)}
         for call in called:
+            if time.monotonic() > deadline:
+                reach.note("what the program calls of libraries is more than is looked through")
+                break
             if call.target not in own:
                 set_here += [(call, target) for target in _set_by(reach, call)]
         for store, target in set_here:
@@ -58,6 +64,7 @@ def _is_followed(reach: Reach, call: Store) -> bool:
 
 def _set_by(reach: Reach, call: Store) -> list[str]:
     """Give what a function of a library sets, of its module or its class, when it is called."""
+    from workerstate.audit.places import stores_in
     from workerstate.audit.shapes import start
 
     if call.at_import or "." not in call.target:
@@ -72,20 +79,9 @@ def _set_by(reach: Reach, call: Store) -> list[str]:
     holder = _holder(owner)
     of_class = holder is not None and holder[1] is not None
     return [
-        target.replace("?", owner)
-        for target in _stores(module, code.co_filename, code.co_firstlineno)
-        if of_class or not target.startswith("?")
-    ]
-
-
-@lru_cache(maxsize=512)
-def _stores(module: str, path: str, line: int) -> list[str]:
-    from workerstate.audit import places
-
-    return [
-        store.target
-        for store in places.stores(module, path)
-        if store.function is not None and store.function[0] == line and not store.fills
+        store.target.replace("?", owner)
+        for store in stores_in(module, code.co_filename, code.co_firstlineno)
+        if not store.fills and (of_class or not store.target.startswith("?"))
     ]
 
 

@@ -40,6 +40,11 @@ def tagged(number):
     return ET.tostring(ET.Element("{http://example.org/shop}item"))
 
 
+def tagged_itself(number):
+    ET.register_namespace("shop", "http://example.org/shop")
+    return tagged(number)
+
+
 def typed(number):
     return mimetypes.guess_type("prices.shop")
 
@@ -55,7 +60,7 @@ def own(number):
 
 if __name__ == "__main__":
     wanted = sys.argv[2]
-    tasks = (place, verified, fetched, tagged, typed, fetched_by_opener, own)
+    tasks = (place, verified, fetched, tagged, tagged_itself, typed, fetched_by_opener, own)
     task = {each.__name__: each for each in tasks}.get(wanted, own)
     with tempfile.TemporaryDirectory() as folder:
         if wanted in ("place", "own"):
@@ -65,7 +70,7 @@ if __name__ == "__main__":
             ssl._create_default_https_context = ssl._create_unverified_context
         if wanted in ("fetched", "own"):
             socket.socket = Refused
-        if wanted in ("tagged", "own"):
+        if wanted in ("tagged", "tagged_itself", "own"):
             ET.register_namespace("shop", "http://example.org/shop")
         if wanted in ("typed", "own"):
             mimetypes.add_type("application/x-shop", ".shop")
