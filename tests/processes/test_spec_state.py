@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import multiprocessing as mp
 import os
+import shutil
 from concurrent.futures import ProcessPoolExecutor
 from unittest import mock
 
 import pytest
 import spec_workers
 
-from workerstate import Executor, WorkerSpec, WorkerStartError
+from workerstate import Executor, WorkerSpec, WorkerStartError, start_reports
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 
@@ -154,3 +155,20 @@ def test_everything_that_is_there_can_be_carried(start_method):
         (report,) = pool.starts()
     assert report.notes == ()
     assert {"logging", "warnings", "environ"} <= report.verified.keys() | {"logging"}
+
+
+def test_a_folder_that_was_cleaned_away_is_made_again(monkeypatch):
+    """What /tmp had of a program may go while it runs: what is carried next is put there anew."""
+    monkeypatch.setenv("SETTING_OF_A_TEST", "1")
+    with Executor(1, spec=WorkerSpec(carry=["environ"]), start_method="fork") as pool:
+        assert pool.submit(os.getenv, "SETTING_OF_A_TEST").result(30) == "1"
+        folder = start_reports.folder()
+        kept = folder + ".kept"
+        os.rename(folder, kept)
+        try:
+            for value in ("2", "1"):
+                monkeypatch.setenv("SETTING_OF_A_TEST", value)
+                assert pool.submit(os.getenv, "SETTING_OF_A_TEST").result(30) == value
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.rename(kept, folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import os
 import random
 import subprocess
@@ -120,6 +121,21 @@ def test_a_look_is_still_while_nothing_moves(name):
     assert name in WATCHED
     before = frozen(LOOKS[name]())
     assert LOOKS[name]() == before
+
+
+def test_a_builtin_may_be_missing(monkeypatch):
+    """What programs replace they may remove as well: the look goes on, and tells."""
+    before = frozen(LOOKS["builtins"]())
+    monkeypatch.delitem(vars(builtins), "input")
+    assert frozen(LOOKS["builtins"]()) != before
+
+
+def test_a_name_of_an_extension_module_is_no_drift():
+    """pybind11 keeps what its modules share in builtins; other new names are a task's."""
+    before = State(Captured({}, {}))
+    for name, expected in (("__pybind11_internals_v4__", True), ("own", False)):
+        after = State(Captured({name: 1}, {}))
+        assert natural.is_natural("builtins", name, before, after, [], 0) is expected
 
 
 def test_a_frozen_look_does_not_follow():

@@ -15,6 +15,7 @@ import warnings
 import pytest
 
 from workerstate import facets, program
+from workerstate.drift.reading import Declared
 from workerstate.errors import FacetError
 from workerstate.facets import CARRIED_ONLY, WATCHED, get, modules
 from workerstate.fingerprint import NOT_READ
@@ -324,6 +325,13 @@ def test_time_is_bounded(app, monkeypatch):
     monkeypatch.setattr(modules, "MOST_SECONDS", -1)
     app.OPTION = 1
     assert capture("modules").observed["app.OPTION"] == NOT_READ
+
+
+def test_who_asks_for_all_globals_has_the_time(app, monkeypatch):
+    """Purity reads what a program that is watched has no time for."""
+    monkeypatch.setattr(modules, "MOST_SECONDS", -1)
+    app.OPTION = 1
+    assert Declared(whole=True).captured().observed["app.OPTION"] != NOT_READ
 
 
 def test_declared_values_are_copies(app):

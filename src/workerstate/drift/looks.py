@@ -11,7 +11,7 @@ import gc
 import os
 import sys
 from _contextvars import copy_context
-from _operator import attrgetter, is_, itemgetter
+from _operator import attrgetter, is_
 from _thread import _count as thread_count
 from time import monotonic, sleep
 
@@ -35,7 +35,7 @@ _HANDLED = (
 )
 _signals = [number for name, number in vars(_signal).items() if name in _HANDLED]
 # The names in ``builtins`` that programs replace; a new one shows in their number.
-_replaced = itemgetter(
+_REPLACED = (
     *("print", "open", "input", "__import__", "__build_class__", "exec", "eval", "compile"),
     *("sorted", "range", "len", "isinstance", "id", "hash", "repr", "str", "int", "float"),
 )
@@ -160,7 +160,7 @@ def fds() -> object:
 
 def builtins() -> object:
     """Look at the names that every module can use."""
-    return len(_builtins), _replaced(_builtins)
+    return len(_builtins), [*map(_builtins.get, _REPLACED)]
 
 
 def sys_modules() -> object:
