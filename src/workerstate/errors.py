@@ -125,6 +125,14 @@ def set_cause(error: BaseException, cause: BaseException | None) -> None:
     _CAUSE.__set__(error, cause)
 
 
+def why(error: BaseException) -> str:
+    """Say what an error of the program's is, whose own text may fail."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except BaseException:
+        return f"{type(error).__name__}, which can't be shown"
+
+
 def _revive(pickled: object, text: str) -> BaseException | None:
     """Give the worker's exception with its traceback as its cause; only that, where it can't be."""
     told = WorkerTracebackError(text) if text else None

@@ -8,7 +8,7 @@ from _thread import get_ident
 
 from workerstate import portable, preloading, seeds, start_reports, workerside
 from workerstate.applying import EARLY, fetch, in_thread, order
-from workerstate.errors import DriftWarning, FacetError, WorkerStartError
+from workerstate.errors import DriftWarning, FacetError, WorkerStartError, why
 from workerstate.resources import close_at_exit
 from workerstate.sending import send_records
 from workerstate.start_reports import ENDED, FAILED, STARTED
@@ -325,5 +325,5 @@ def failure(number: int, step: str, error: BaseException) -> WorkerStartError:
         pickle.loads(pickled)
     except Exception:
         pickled = None
-    reason = str(error) if isinstance(error, FacetError) else f"{type(error).__name__}: {error}"
+    reason = str(error) if isinstance(error, FacetError) else why(error)
     return WorkerStartError(number, os.getpid(), step, reason, text, pickled)

@@ -117,6 +117,28 @@ def test_ctrl_c_while_a_template_starts_ends_it(run_plain):
 # --- files and folders
 
 
+ALL_CLOSED = """
+import os, sys
+from workerstate import Executor
+
+def closes_all():
+    os.closerange(3, 1024)
+
+if __name__ == "__main__":
+    for clean in ("never", "task"):
+        with Executor(1, start_method=sys.argv[1], clean=clean) as pool:
+            print(type(pool.submit(closes_all).exception(20)).__name__)
+            print(pool.submit(abs, -1).result(20))
+"""
+
+
+def test_a_task_may_close_all_files(method, run_plain):
+    """Its worker has lost its connection: the task says so, the next one runs in another."""
+    done = run_plain(ALL_CLOSED, method)
+    assert done.stdout.split() == [b"WorkerDiedError", b"1"] * 2
+    assert (done.exit_code, done.stderr) == (0, "")
+
+
 CLOSED = """
 import os, pickle, sys
 from workerstate import Executor

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 from _thread import RLock
+from concurrent.futures import Future
 
 import pytest
 
 from workerstate import TaskPicklingError
-from workerstate.engine import abandoning, arena, leavings, recalling, wire
+from workerstate.engine import abandoning, arena, leavings, processes, recalling, wire
 from workerstate.engine.arena import Arena
 from workerstate.engine.board import Board
 from workerstate.engine.dispatch import Dispatcher
@@ -234,3 +235,20 @@ def test_numbers_begin_anew_where_they_end(dispatcher, workers):
     for _ in range(4):
         dispatcher._send(workers[0], [task(dispatcher, 1)])
     assert [each.number for each in sent_to(workers[0])] == [(1 << 32) - 2, (1 << 32) - 1, 1, 2]
+
+
+def test_what_waits_and_is_given_up_is_run_by_nobody(dispatcher, workers, monkeypatch):
+    """A call that failed takes back its tasks behind the one that runs, and what they took."""
+    first, second = workers
+    runs, waits = [task(dispatcher, BIG) for _ in range(2)]
+    window = waits.data.window
+    for each in (runs, waits):
+        each.future = Future()
+        dispatcher._send(first, [each])
+    wire.receive(first.inbox, memoryview(bytearray(wire.BUFFER)))
+    first.slot.cell.begin(runs.number)
+    monkeypatch.setattr(processes, "kill", lambda pid: None)
+    dispatcher.idle.append(second)
+    assert abandoning._end(dispatcher, first, {runs.future, waits.future}) == [waits, runs]
+    assert (second.tasks(), list(dispatcher.pending), first.tasks()) == ([], [], [])
+    assert window in free_windows(dispatcher)

@@ -52,7 +52,7 @@ def _given_up(worker: Worker, futures: set[Future[Any]]) -> list[tuple[Packet, T
 
 
 def _runs(worker: Worker, futures: set[Future[Any]]) -> bool:
-    tasks = [task for packet in worker.packets for task in packet.tasks.values()]
+    tasks = worker.tasks()
     begun = worker.slot.cell.begun()[0]
     runs = [task for task in tasks if task.number == begun] or tasks[:1]  # it is about to begin
     return any(task.future in futures for task in runs)
@@ -69,7 +69,7 @@ def _end(dispatcher: Dispatcher, worker: Worker, futures: set[Future[Any]]) -> l
     if not _runs(worker, futures):  # it has gone on just now
         return dropped
     given_up = _given_up(worker, futures)
-    tasks = [task for packet in worker.packets for task in packet.tasks.values()]
+    tasks = worker.tasks()
     worker.served = True  # its end is no fault of its own
     for packet, task in given_up:
         _drop(packet, task)

@@ -17,8 +17,9 @@ from workerstate.engine.arena import Windows
 from workerstate.engine.early import Early
 from workerstate.engine.functions import Functions
 from workerstate.engine.payload import Encoded, encode
-from workerstate.engine.tasks import Task, function_name, why
+from workerstate.engine.tasks import Task, function_name
 from workerstate.engine.workers import Packet, Worker
+from workerstate.errors import why
 from workerstate.pickling_errors import TaskPicklingError
 
 TYPE_CHECKING = False

@@ -133,7 +133,7 @@ class Hearing:
             else:
                 failed += leavings.lost(pool.tasks, unbegun)
             pool.places.vacate(worker, status)
-            if pool.tasks.pending and pool.tasks.idle:
+            if pool.tasks.pending:
                 pool.tasks.feed_idle(len(pool.tasks.idle))
         self.finish(worker, done)
         self._fail(worker, status, failed)

@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 def unwind(dispatcher: Dispatcher, worker: Worker) -> list[Task]:
     """Give all tasks that a dead worker has not answered, in their order. Under the lock."""
     windows = dispatcher.windows
-    left: list[Task] = []
+    left = worker.tasks()
     for packet in worker.packets:
-        left.extend(packet.tasks.values())
         if packet.grant >= 0:
             windows.note(packet.grant, WINDOW)
             windows.give_back(packet.grant)

@@ -7,7 +7,7 @@ import os
 import signal
 
 from workerstate.engine.processes import NO_FORK
-from workerstate.engine.tasks import MOST_LOST, why
+from workerstate.engine.tasks import MOST_LOST
 from workerstate.errors import (
     TaskReadError,
     TaskTimeoutError,
@@ -15,6 +15,7 @@ from workerstate.errors import (
     WorkerStartError,
     WorkerTracebackError,
     set_cause,
+    why,
 )
 from workerstate.pickling_errors import ResultError
 

@@ -190,14 +190,15 @@ def fork() -> int:
     Raises:
         TemplateError: that was not enough.
     """
-    for pause in (*PAUSES, None):
+    for pause in PAUSES:
         try:
             return os.fork()
-        except OSError as error:
-            if pause is None:
-                raise TemplateError(NO_FORK) from error
+        except OSError:
             time.sleep(pause)
-    raise AssertionError
+    try:
+        return os.fork()
+    except OSError as error:
+        raise TemplateError(NO_FORK) from error
 
 
 def kill(pid: int) -> None:

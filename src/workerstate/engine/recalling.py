@@ -52,7 +52,7 @@ def take_back(dispatcher: Dispatcher, worker: Worker, after: float) -> list[Task
 def give(dispatcher: Dispatcher, found: list[Task]) -> None:
     """Have tasks that were taken back run by others. Under the lock."""
     dispatcher.put_back(found)
-    if found and dispatcher.idle:
+    if found:
         dispatcher.feed_idle(len(dispatcher.idle))
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import sys
 
+from workerstate.engine import processes
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -41,7 +43,7 @@ def _python_threads() -> list[str]:
 
 def _native_threads() -> list[str]:
     """Name the threads that are there though libraries were told of a fork."""
-    child = os.fork()
+    child = processes.fork()
     if child == 0:
         os._exit(0)
     os.waitpid(child, 0)

@@ -6,6 +6,7 @@ pickled is answered by an error that says so.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from time import perf_counter
@@ -13,6 +14,7 @@ from time import perf_counter
 from workerstate.engine import wire
 from workerstate.engine.ending import leave_copy
 from workerstate.engine.payload import decode, encode, pickled
+from workerstate.errors import why
 from workerstate.program import MAIN
 
 TYPE_CHECKING = False
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from workerstate.workerside import Birth
 
 watcher: Any = None  # set where the program is observed (workerstate run)
+LONGEST_WHY = 2000  # characters
 FLUSH = 0.002  # seconds after which results are sent though more are to come
 
 
@@ -71,8 +74,12 @@ class Server:
             if not size:
                 return False
             self._run_packet(self.buffer[:size], fd)
-        except OSError:  # the parent has gone, or a task has closed this socket
+        except ConnectionError:  # the parent has gone
             return False
+        except OSError as error:
+            if error.errno not in (errno.EBADF, errno.ENOTSOCK):
+                raise
+            return False  # a task has closed this socket
         return True
 
     def practise(self, data: bytes) -> None:
@@ -241,16 +248,16 @@ def said(error: BaseException) -> tuple[Any, ...]:
     if isinstance(error, KeyboardInterrupt):
         return "ended", "raised KeyboardInterrupt", text
     error.with_traceback(None)  # by assignment a class may refuse it (a frozen dataclass)
-    why: BaseException | None = None
+    first: BaseException | None = None
     for dumps in (pickle.dumps, _dumps_by_value):
         try:
             data = dumps(error)
             if dumps is _dumps_by_value or isinstance(pickle.loads(data), BaseException):
                 return "raised", data, text
         except BaseException as reason:
-            why = why or reason
-    assert why is not None
-    return "unsendable", f"raised {type(error).__name__}: {_shown(error)}", _why(why), text
+            first = first or reason
+    assert first is not None
+    return "unsendable", f"raised {_why(error)}", _why(first), text
 
 
 def _dumps_by_value(error: BaseException) -> bytes:
@@ -285,12 +292,12 @@ def _unread(error: BaseException) -> tuple[Any, ...]:
 
 
 def _why(error: BaseException) -> str:
-    return f"{type(error).__name__}: {_shown(error)}"
+    return why(error)[:LONGEST_WHY]
 
 
 def _shown(value: object) -> str:
     """Give the text of a value whose own code may fail."""
     try:
-        return str(value)[:2000] if isinstance(value, BaseException) else repr(value)[:200]
+        return repr(value)[:200]
     except BaseException:
         return f"a {type(value).__name__} that can't be shown"

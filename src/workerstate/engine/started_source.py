@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import contextmanager, suppress
 
 from workerstate import mainmodule, portable, preparing
 from workerstate.engine import processes, wire
@@ -202,34 +202,40 @@ def _begin(orders: Orders) -> tuple[Here | None, WorkerStartError | None]:
 
 def serve(orders: Orders) -> None:
     """Be a worker: what a process that was started runs."""
-    from workerstate.engine.arena import Arena
-    from workerstate.engine.board import Board
-    from workerstate.engine.serving import Server
-
     if orders.served:  # its own parent is the server, which goes on while a worker does
         processes.end_with_writer(multiprocessing.parent_process().sentinel)  # type: ignore[union-attr]
     elif orders.parent:
         processes.end_with_parent(orders.parent)
     processes.pass_interrupts()
-    with closing(wire.link(orders.fds[0])) as end:
-        here, failure = _begin(orders)
-        try:
-            if failure is not None:
-                return wire.tell_failure(end, failure)
-            wire.tell_ready(end)
-        except OSError:  # the parent has no more use for this worker
-            return None
-        cell = Board(orders.slots, orders.fds[2]).cell(orders.number)
-        assert here is not None
-        server = Server(end, Arena(orders.fds[1]), cell, here.birth, mainmodule.everything())
-        if orders.single:
-            server.serve_one()
-        else:
-            server.serve()
-        if orders.source is None:
-            processes.end_soon()
-        else:  # the interpreter of a forked process does not do it
-            finish(pools=True)
+    end = wire.link(orders.fds[0])
+    _serve(orders, end)
+    if orders.source is None:
+        processes.end_soon()
+    else:  # the interpreter of a forked process does not do it
+        finish(pools=True)
+    with suppress(OSError):  # a task has closed it
+        end.close()
+
+
+def _serve(orders: Orders, end: wire.Link) -> None:
+    from workerstate.engine.arena import Arena
+    from workerstate.engine.board import Board
+    from workerstate.engine.serving import Server
+
+    here, failure = _begin(orders)
+    try:
+        if failure is not None:
+            return wire.tell_failure(end, failure)
+        wire.tell_ready(end)
+    except OSError:  # the parent has no more use for this worker
+        return None
+    cell = Board(orders.slots, orders.fds[2]).cell(orders.number)
+    assert here is not None
+    server = Server(end, Arena(orders.fds[1]), cell, here.birth, mainmodule.everything())
+    if orders.single:
+        server.serve_one()
+    else:
+        server.serve()
     return None
 
 

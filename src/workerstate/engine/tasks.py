@@ -132,14 +132,6 @@ class Task:
         return text if self.job is None else f"{text} (item {self.start})"
 
 
-def why(error: BaseException) -> str:
-    """Say what an error of the program's is, whose own text may fail."""
-    try:
-        return f"{type(error).__name__}: {error}"
-    except BaseException:
-        return f"{type(error).__name__}, which can't be shown"
-
-
 def function_name(fn: Any) -> str:
     """Give ``module.name`` of a function; of a partial or a bound method's, of what it calls."""
     if isinstance(fn, str):

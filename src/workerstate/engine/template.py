@@ -145,7 +145,7 @@ class Template:
 
     def _learn(self, names: list[str]) -> list[str]:
         """Import modules, if that leaves this process fit for forking; give those it has now."""
-        child = os.fork()
+        child = processes.fork()
         if child == 0:
             fit = False
             try:
@@ -298,7 +298,7 @@ def _watch_parent(parent: int) -> tuple[int, int]:
     """
     me = os.getpid()
     near, far = os.pipe()
-    watch = os.fork()
+    watch = processes.fork()
     if watch == 0:
         try:
             os.close(far)

@@ -93,6 +93,10 @@ class Worker:
         self.call: int | None = None
         self.gone = self.ready = self.served = False
 
+    def tasks(self) -> list[Task]:
+        """Give the tasks that it has not answered, in their order."""
+        return [task for packet in self.packets for task in packet.tasks.values()]
+
     def close(self) -> None:
         """End the connection, whoever else may have it open; the worker ends when it sees that."""
         try:
