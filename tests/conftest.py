@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness import Runner, left_behind, living
+from workerstate.executor import PROCESSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,6 +52,14 @@ def run_observed(runner: Runner) -> Callable[..., Observed]:
 def run_plain(runner: Runner) -> Callable[..., Finished]:
     """Give the function that runs a program without us."""
     return runner.plain
+
+
+@pytest.fixture(params=PROCESSES)
+def method(request: pytest.FixtureRequest) -> str:
+    """Each start method of an Executor that makes processes, if its library is installed."""
+    if request.param == "loky":
+        pytest.importorskip("loky")
+    return str(request.param)
 
 
 @pytest.fixture(scope="module", params=["fork", "spawn", "forkserver"])

@@ -11,9 +11,12 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PROGRAMS = Path(__file__).parent / "processes" / "programs"
 GRACE = 10.0  # seconds that processes have to end after a test
@@ -104,6 +107,24 @@ def left_behind(before: dict[tuple[int, int], str]) -> str | None:
             return "\n".join(f"{pid}: {text}" for (pid, _), text in left.items())
         time.sleep(0.01)
     return None
+
+
+def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    """Wait until something is so; it must be within so many seconds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, living()
+        time.sleep(0.005)
+
+
+def gone(pid: int, seconds: float = 20.0) -> bool:
+    """Wait for the end of a process, though nobody may take it in; give whether it came."""
+    end = time.monotonic() + seconds
+    while _state(pid) not in ("", "Z", "X"):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.005)
+    return True
 
 
 # --- programs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 
@@ -10,7 +9,6 @@ import pytest
 
 from harness import PROGRAMS, environment
 
-METHODS = ("template", "fork", "spawn", "forkserver", "loky")
 SCRIPT = PROGRAMS / "mainmodule" / "script.py"
 SAID = [
     "model of a worker",  # what the initializer has set, to a function,
@@ -28,14 +26,6 @@ SAID = [
     "True",
     "True",
 ]
-
-
-@pytest.fixture(params=METHODS)
-def method(request):
-    """Each start method that makes processes."""
-    if request.param == "loky" and importlib.util.find_spec("loky") is None:
-        pytest.skip("loky is not installed")
-    return request.param
 
 
 def run(*command, text=None, folder=None):

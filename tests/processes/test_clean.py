@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import multiprocessing
 import os
 import time
@@ -11,35 +10,10 @@ import leaks
 import pytest
 
 import workerstate
+from harness import gone
 from workerstate import Executor, Resource, TemplateError, WorkerSpec, WorkerStartError
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-METHODS = ("template", "fork", "spawn", "forkserver", "loky")
-
-
-@pytest.fixture(params=METHODS)
-def method(request):
-    if request.param == "loky" and importlib.util.find_spec("loky") is None:
-        pytest.skip("loky is not installed")
-    return request.param
-
-
-def gone(pid):
-    """Wait for the end of a process; give whether it came."""
-    end = time.monotonic() + 10
-    while os.path.isdir(f"/proc/{pid}") and not _is_zombie(pid):
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.005)
-    return True
-
-
-def _is_zombie(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] in "ZX"
-    except OSError:
-        return True
 
 
 def test_each_task_finds_the_start_state(method):
@@ -178,7 +152,7 @@ def test_what_a_task_started_ends_with_it():
     """A program that a task leaves running is killed when the task has ended."""
     with Executor(1, clean="task") as pool:
         pid = pool.submit(leaks.start_sleeper).result(30)
-        assert gone(pid)
+        assert gone(pid, 10)
         assert pool.submit(abs, -1).result(30) == 1
 
 

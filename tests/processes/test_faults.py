@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import gc
-import importlib.util
 import os
 import time
 import warnings
@@ -27,7 +26,6 @@ from workerstate import (
 from workerstate.engine import starts
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-METHODS = ("template", "fork", "spawn", "forkserver", "loky")
 DEATHS = {
     "_exit": "exit code 3",
     "kill": "killed by SIGKILL",
@@ -73,13 +71,6 @@ HANGS = {
     "call": (tasks.act, "hang"),
     "result": (tasks.give_acting, "hang"),
 }
-
-
-@pytest.fixture(params=METHODS)
-def method(request):
-    if request.param == "loky" and importlib.util.find_spec("loky") is None:
-        pytest.skip("loky is not installed")
-    return request.param
 
 
 def descriptors():

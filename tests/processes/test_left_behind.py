@@ -2,41 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import time
-
 import leaving_tasks as tasks
 import pytest
 
+from harness import gone
 from workerstate import DriftError, Executor, WorkerSpec, WorkerStartError
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-METHODS = ("template", "fork", "spawn", "forkserver", "loky")
-
-
-@pytest.fixture(params=METHODS)
-def method(request):
-    if request.param == "loky" and importlib.util.find_spec("loky") is None:
-        pytest.skip("loky is not installed")
-    return request.param
-
-
-def gone(pid):
-    """Wait for the end of a process; give whether it came."""
-    end = time.monotonic() + 20
-    while os.path.isdir(f"/proc/{pid}"):
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 @pytest.mark.parametrize("name", tasks.CHANGES)
 def test_a_later_task_is_seen(name):
     """What a task changes is seen at once, though the function was clean twice before."""
-    if name in ("pandas", "matplotlib", "sklearn") and importlib.util.find_spec(name) is None:
-        pytest.skip(f"{name} is not installed")
+    if name in ("pandas", "matplotlib", "sklearn"):
+        pytest.importorskip(name)
     with Executor(1, spec=WorkerSpec(drift="error"), start_method="spawn") as pool:
         found = [pool.submit(tasks.changes, name, n, 4).exception(30) for n in range(6)]
     assert [type(each) for each in found].index(DriftError) == 4

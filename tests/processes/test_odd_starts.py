@@ -8,14 +8,13 @@ import gc
 import os
 import signal
 import threading
-import time
 from pathlib import Path
 
 import engine_tasks as tasks
 import odd_tasks as odd
 import pytest
 
-from harness import living
+from harness import living, until
 from workerstate import (
     Executor,
     Resource,
@@ -45,13 +44,6 @@ def fail_at(number, usual, kind, *facts):
         return usual(*args, **kwargs)
 
     return call
-
-
-def until(condition):
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end, living()
-        time.sleep(0.005)
 
 
 def descriptors():

@@ -7,12 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import engine_tasks as tasks
 import pytest
 
-from harness import environment, living
+from harness import environment, until
 from workerstate import Executor, TemplateError, WorkerDiedError, WorkerSpec
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -99,13 +98,6 @@ def program(tmp_path):
         except ProcessLookupError:
             pass
         each.communicate()
-
-
-def until(condition, seconds):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, living()
-        time.sleep(0.005)
 
 
 def session(leader):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 import socket
 import threading
-import time
 from contextlib import contextmanager
 
 from workerstate.engine import wire
@@ -80,11 +79,6 @@ def numbers_of(worker):
     return [list(packet.tasks) for packet in worker.packets]
 
 
-def tasks_of(worker):
-    """Give the tasks that a worker has."""
-    return [task for packet in worker.packets for task in packet.tasks.values()]
-
-
 def read(worker):
     """Have a worker take the packet that it was sent first; give the numbers of its tasks."""
     buffer = memoryview(bytearray(wire.BUFFER))
@@ -118,14 +112,6 @@ def end(pool, worker, status):
 
     pool.receiver.at(0.0, bury)
     assert seen.wait(SOON)
-
-
-def until(condition):
-    """Wait until something is so."""
-    last = time.monotonic() + SOON
-    while not condition():
-        assert time.monotonic() < last
-        time.sleep(0.001)
 
 
 def kind(future):

@@ -8,6 +8,7 @@ import weakref
 import engine_fakes as fakes
 import pytest
 
+from harness import until
 from workerstate.engine import processes, wire
 from workerstate.engine.abandoning import abandon
 from workerstate.engine.tasks import NONE, Limits
@@ -36,7 +37,7 @@ def kills(pool, monkeypatch):
     found = []
 
     def kill(pid):
-        found.append((pid, fakes.tasks_of(fakes.worker_of(pool))))
+        found.append((pid, fakes.worker_of(pool).tasks()))
 
     monkeypatch.setattr(processes, "kill", kill)
     return found
@@ -69,8 +70,8 @@ def submit_behind(pool, limits):
         fakes.read(worker)
         fakes.answer(worker, 0)
     assert first.result(fakes.SOON) == 0
-    fakes.until(lambda: len(worker.packets) == 2)
-    runs, waits = fakes.tasks_of(worker)
+    until(lambda: len(worker.packets) == 2, fakes.SOON)
+    runs, waits = worker.tasks()
     assert fakes.read(worker) == [runs.number]
     worker.slot.cell.begin(runs.number)
     return futures, waits
@@ -134,5 +135,5 @@ def test_a_deadline_keeps_no_result_alive(pool, alarms):
         gc.collect()
         return given() is None
 
-    fakes.until(is_gone)
+    until(is_gone, fakes.SOON)
     assert len(alarms) == 1

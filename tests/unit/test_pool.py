@@ -11,6 +11,7 @@ import threading
 import engine_fakes as fakes
 import pytest
 
+from harness import until
 from workerstate import WorkerDiedError, WorkerStartError
 from workerstate.engine import exits, wire
 from workerstate.engine.futures import TaskFuture
@@ -40,8 +41,8 @@ def test_what_a_dead_worker_leaves_is_cancelled_with_the_rest(pool):
         pool.tasks._each = 1e-4  # so that more are sent ahead
         fakes.answer(worker, 0)
     assert first.result(fakes.SOON) == 0
-    fakes.until(lambda: len(worker.packets) == 2)
-    assert len(fakes.tasks_of(worker)) == 3
+    until(lambda: len(worker.packets) == 2, fakes.SOON)
+    assert len(worker.tasks()) == 3
     worker.slot.cell.begin(fakes.numbers_of(worker)[0][0])
     pool.source.slow = True  # nobody takes what is left
     fakes.end(pool, worker, KILLED)
@@ -79,7 +80,7 @@ def test_a_callback_that_ends_the_program_ends_nothing_else(pool, caplog):
         each.add_done_callback(lambda future: sys.exit(1))
     fakes.answer(fakes.worker_of(pool), 5)
     assert first.result(fakes.SOON) == 5
-    fakes.until(second.running)
+    until(second.running, fakes.SOON)
     pool.shutdown(wait=False, cancel=True)
     assert list(map(fakes.kind, rest)) == [cf.CancelledError] * 3
     fakes.answer(fakes.worker_of(pool), 6)
@@ -144,11 +145,11 @@ def test_a_call_whose_worker_cannot_be_started_is_told():
         (before,) = submit(pool, 1)
         fakes.answer(fakes.worker_of(pool), 5)
         assert before.result(fakes.SOON) == 5
-        fakes.until(lambda: pool.tasks.idle)
+        until(lambda: pool.tasks.idle, fakes.SOON)
         pool.source.error = NO_PROCESS
         with pytest.raises(UNSTARTED, match="Resource temporarily unavailable"):
             submit(pool, 1)
-        fakes.until(lambda: pool.broken is not None)
+        until(lambda: pool.broken is not None, fakes.SOON)
         with pytest.raises(UNSTARTED, match="Resource temporarily unavailable"):
             submit(pool, 1)
 
